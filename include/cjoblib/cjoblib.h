@@ -1,0 +1,13 @@
+/* All of cjoblib's C API: digests, compressed streams, the store, the process pool. */
+
+#ifndef CJ_CJOBLIB_H
+#define CJ_CJOBLIB_H
+
+#include <cjoblib/base.h>
+#include <cjoblib/codec.h>
+#include <cjoblib/digest.h>
+#include <cjoblib/pool.h>
+#include <cjoblib/store.h>
+#include <cjoblib/version.h>
+
+#endif

@@ -1,0 +1,114 @@
+/* Compressed streams: bytes go in piece by piece, in bounded memory.
+ *
+ * Writing, into whatever the sink is:
+ *
+ *      cj_encoder_new(CJ_CODEC_ZLIB, 3, sink, &encoder);
+ *      cj_encoder_write(encoder, data, size);       any number of times
+ *      cj_encoder_finish(encoder);                  once; the stream is then complete
+ *      cj_encoder_free(encoder);
+ *
+ * Reading, from whatever the source is:
+ *
+ *      cj_decoder_new(CJ_CODEC_ZLIB, source, &decoder);
+ *      cj_decoder_read(decoder, buffer, size, &n);  n < size only at the end of the data
+ *      cj_decoder_free(decoder);
+ *
+ * The streams are the formats' own: zlib (RFC 1950), gzip (RFC 1952), bzip2, xz and the
+ * older lzma-alone, lz4 frames, zstd frames (RFC 8878). Readers accept every legal stream,
+ * also several members one after the other where the format has them; anything else behind
+ * the data is an error, never a wait.
+ */
+
+#ifndef CJ_CODEC_H
+#define CJ_CODEC_H
+
+#include <stdbool.h>
+
+#include <cjoblib/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum cj_codec_kind {
+    CJ_CODEC_ZLIB, /* levels 0 to 9 */
+    CJ_CODEC_GZIP, /* levels 0 to 9 */
+    CJ_CODEC_BZ2,  /* levels 1 to 9 */
+    CJ_CODEC_LZMA, /* presets 0 to 9; the lzma-alone container */
+    CJ_CODEC_XZ,   /* presets 0 to 9 */
+    CJ_CODEC_LZ4,  /* levels 0 to 16 */
+    CJ_CODEC_ZSTD, /* levels 1 to 22 */
+};
+
+#define CJ_CODEC_COUNT 7
+
+/* Let the codec choose its own usual level. */
+#define CJ_CODEC_LEVEL_DEFAULT (-1)
+
+/* Where an encoder's output goes. `write` takes all bytes (0) or fails (-errno); the error
+ * is passed up by the call that caused it. */
+struct cj_sink {
+    int (*write)(void *context, const void *data, size_t size);
+    void *context;
+};
+
+/* Where a decoder's input comes from. `read` gives up to `size` bytes and says how many;
+ * 0 bytes mean the end. */
+struct cj_source {
+    int (*read)(void *context, void *buffer, size_t size, size_t *ret_n_read);
+    void *context;
+};
+
+struct cj_encoder;
+struct cj_decoder;
+
+/* "zlib", "gzip", "bz2", "lzma", "xz", "lz4", "zstd". -EINVAL: there is none so called. */
+CJ_API CJ_MUST_CHECK int
+cj_codec_by_name(const char *name, enum cj_codec_kind *ret_kind);
+
+/* The name, static; NULL for no such kind. */
+CJ_API const char *
+cj_codec_name(enum cj_codec_kind kind);
+
+/* Whether the library was built with it. Making one that is not there is -ENOTSUP. */
+CJ_API bool
+cj_codec_is_built(enum cj_codec_kind kind);
+
+/* -EINVAL: no such kind or level; -ENOTSUP: built without it; -ENOMEM. */
+CJ_API CJ_MUST_CHECK int
+cj_encoder_new(enum cj_codec_kind kind, int level, struct cj_sink sink,
+               struct cj_encoder **ret_encoder);
+
+/* Free it. Without cj_encoder_finish() the stream stays incomplete: nothing is flushed. */
+CJ_API void
+cj_encoder_free(struct cj_encoder *encoder);
+
+/* Take `size` bytes in; some of what they become may reach the sink now, some later.
+ * -ENOMEM, or what the sink returned. After an error every call gives that error again. */
+CJ_API CJ_MUST_CHECK int
+cj_encoder_write(struct cj_encoder *encoder, const void *data, size_t size);
+
+/* Complete the stream. Errors as cj_encoder_write(); writing afterwards is -EINVAL. */
+CJ_API CJ_MUST_CHECK int
+cj_encoder_finish(struct cj_encoder *encoder);
+
+/* -EINVAL: no such kind; -ENOTSUP: built without it; -ENOMEM. */
+CJ_API CJ_MUST_CHECK int
+cj_decoder_new(enum cj_codec_kind kind, struct cj_source source,
+               struct cj_decoder **ret_decoder);
+
+CJ_API void
+cj_decoder_free(struct cj_decoder *decoder);
+
+/* Fill `buffer` with the next `size` bytes of the data; fewer only at its end.
+ * -EBADMSG: not a stream of this kind, damaged, or something else follows it; -ENODATA: the
+ * stream ends too early; -ENOMEM; or what the source returned. After an error every call
+ * gives that error again. What was decoded before the error is not handed out with it. */
+CJ_API CJ_MUST_CHECK int
+cj_decoder_read(struct cj_decoder *decoder, void *buffer, size_t size, size_t *ret_n_read);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

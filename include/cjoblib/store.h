@@ -1,0 +1,170 @@
+/* The store: a map from (function, code version, arguments) to immutable bytes, kept in a
+ * folder that any number of threads, processes and hosts share.
+ *
+ *      cj_store_open("/data/cache", NULL, &store);
+ *      cj_shelf_open(store, "package.module/function", version, &shelf);
+ *      r = cj_shelf_get(shelf, arguments, &entry);
+ *      if (r == CJ_STORE_MISS || r == CJ_STORE_CORRUPT) {
+ *          compute;  cj_shelf_put(shelf, arguments, meta, parts, n_parts);
+ *      }
+ *      cj_entry_done(&entry); cj_shelf_close(shelf); cj_store_close(store);
+ *
+ * On disk, one file per entry:
+ *
+ *      LOCATION/cjoblib/<module path>/<function>/<version, 32 hex>/<arguments, 32 hex>
+ *
+ * An entry is checksummed as a whole (header, metadata, payload, with the key it stands
+ * under mixed in) and appears by one link or rename: it is there whole, or it is not there.
+ * A crash at any moment leaves the old entry or the new one. Damage of any kind is noticed
+ * by cj_shelf_get() and told as CJ_STORE_CORRUPT. The bytes are described in
+ * doc/formats/entry.md.
+ *
+ * Durability: an entry survives a crash of the program at once; a power cut may lose the
+ * newest ones (noticed, so they are computed again), never give a wrong one.
+ *
+ * Privacy: folders are made with mode 0700 and files 0600. Nothing is followed through a
+ * symbolic link below LOCATION, and a file of another owner is refused.
+ *
+ * Threads: a store and a shelf may be used by several threads at once.
+ */
+
+#ifndef CJ_STORE_H
+#define CJ_STORE_H
+
+#include <stdbool.h>
+
+#include <cjoblib/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct cj_store;
+struct cj_shelf;
+
+/* Outcomes of looking for an entry, beside 0 (found). */
+enum cj_store_outcome {
+    CJ_STORE_MISS = 1, /* no such entry */
+    CJ_STORE_CORRUPT,  /* a file stands there that is damaged or not an entry of this key */
+    CJ_STORE_FOREIGN,  /* a file or folder stands there that is a link or another owner's */
+};
+
+/* The width of a version and of an arguments' digest. */
+#define CJ_KEY_BYTES 16
+
+/* One entry, held by its reader. `meta` and `payload` lie inside `file`; the payload starts
+ * at a multiple of CJ_STORE_ALIGN bytes of memory. Writable: changes are the holder's own. */
+struct cj_entry {
+    struct cj_blob file;
+    struct cj_bytes meta;
+    struct cj_bytes payload;
+};
+
+#define CJ_ENTRY_INIT                                                                    \
+    {                                                                                    \
+        CJ_BLOB_INIT, {NULL, 0}, {NULL, 0}                                               \
+    }
+
+/* Arrays inside a payload may count on this alignment of the payload's start, in bytes. */
+#define CJ_STORE_ALIGN 64
+
+/* Open the store at `location`, an existing or a new folder (its parents are made too);
+ * nothing is written before the first put. -ENOTDIR: something else stands there; -EACCES,
+ * -EROFS: it can't be made or entered; -ELOOP: `LOCATION/cjoblib` is a symbolic link;
+ * -EPERM: it belongs to another user; -ENOMEM and other errors of open(2), mkdir(2). */
+CJ_API CJ_MUST_CHECK int
+cj_store_open(const char *location, struct cj_store **ret_store);
+
+/* Close it. Shelves must be closed before. Accepts NULL. */
+CJ_API void
+cj_store_close(struct cj_store *store);
+
+/* The place of one function at one version of its code. `function` names it: components
+ * divided by '/', the last one the function's own name, any bytes but NUL. Components are
+ * escaped so that each stays one safe file name ("..", '%', control characters and bytes
+ * above 127 are written as %XX; beyond 200 bytes the tail is replaced by a digest of the
+ * whole): two different names never share a folder. Nothing is created on disk.
+ * -EINVAL: the name or one of its components is empty; -ENOMEM. */
+CJ_API CJ_MUST_CHECK int
+cj_shelf_open(struct cj_store *store, const char *function,
+              const uint8_t version[CJ_KEY_BYTES], struct cj_shelf **ret_shelf);
+
+CJ_API void
+cj_shelf_close(struct cj_shelf *shelf);
+
+/* The folder of the shelf, relative to LOCATION; lives as long as the shelf. */
+CJ_API const char *
+cj_shelf_path(const struct cj_shelf *shelf);
+
+/* Read the entry of `arguments` and check it. 0: `ret_entry` holds it, release it with
+ * cj_entry_done(). CJ_STORE_MISS, CJ_STORE_CORRUPT, CJ_STORE_FOREIGN: see above; nothing
+ * is written. -ENOMEM, -EIO and other errors of open(2) and read(2). */
+CJ_API CJ_MUST_CHECK int
+cj_shelf_get(struct cj_shelf *shelf, const uint8_t arguments[CJ_KEY_BYTES],
+             struct cj_entry *ret_entry);
+
+/* Whether an entry stands there; its content is not looked at. 0 or CJ_STORE_MISS. */
+CJ_API CJ_MUST_CHECK int
+cj_shelf_has(struct cj_shelf *shelf, const uint8_t arguments[CJ_KEY_BYTES]);
+
+CJ_API void
+cj_entry_done(struct cj_entry *entry);
+
+/* Store an entry, whose payload is the `n_parts` pieces one after the other (they are
+ * written as they stand, not copied together). An entry that stands there already is
+ * replaced. Space is reserved first: -ENOSPC, -EDQUOT leave nothing behind. Other errors:
+ * -EROFS, -EACCES, -EIO, -ENOMEM; -ELOOP, -EPERM: a folder on the way is a link or another
+ * owner's. After any error the store is as it was. */
+CJ_API CJ_MUST_CHECK int
+cj_shelf_put(struct cj_shelf *shelf, const uint8_t arguments[CJ_KEY_BYTES],
+             struct cj_bytes meta, const struct cj_bytes *parts, size_t n_parts);
+
+/* Remove one entry. 0, also when there was none; -EACCES, -EROFS and the like. */
+CJ_API CJ_MUST_CHECK int
+cj_shelf_remove(struct cj_shelf *shelf, const uint8_t arguments[CJ_KEY_BYTES]);
+
+/* Remove every entry of every version of the shelf's function. Readers that hold an entry
+ * keep it; writers at the same moment succeed, before or after. */
+CJ_API CJ_MUST_CHECK int
+cj_shelf_clear(struct cj_shelf *shelf);
+
+/* Remove everything of the store; LOCATION/cjoblib itself stays. */
+CJ_API CJ_MUST_CHECK int
+cj_store_clear(struct cj_store *store);
+
+/* What a walk says of one entry. */
+struct cj_store_item {
+    const char *path;   /* relative to LOCATION */
+    uint64_t n_bytes;   /* size of the file */
+    int64_t used_ns;    /* last use, nanoseconds since 1970 */
+    bool is_sound;      /* false: its content is not what its checksum says */
+    struct cj_bytes meta; /* empty when it is not sound */
+};
+
+/* Call `visit` for every entry, in no order; a result other than 0 ends the walk and is
+ * returned. With `verify` each entry is read whole and checked; without, `is_sound` tells
+ * about the header and the lengths only. Entries that come or go during the walk may be
+ * seen or not. */
+CJ_API CJ_MUST_CHECK int
+cj_store_walk(struct cj_store *store, bool verify,
+              int (*visit)(void *context, const struct cj_store_item *item),
+              void *context);
+
+struct cj_store_report {
+    uint64_t n_entries; /* sound ones */
+    uint64_t n_bytes;   /* of these */
+    uint64_t n_corrupt; /* damaged entries; with fix: removed */
+    uint64_t n_orphans; /* temporary files of writers that are dead; with fix: removed */
+    uint64_t n_foreign; /* things that are not the store's: links, other owners, strangers */
+};
+
+/* Read and check everything; with `fix` remove what is damaged and what dead writers left.
+ * What is foreign is counted and left alone. */
+CJ_API CJ_MUST_CHECK int
+cj_store_check(struct cj_store *store, bool fix, struct cj_store_report *ret_report);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
