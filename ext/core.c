@@ -2,10 +2,16 @@
  * and functions here by one line of a table. */
 
 #include "compat.h"
-#include "hash/digest_type.h"
-#include "state.h"
-
 #include <cjoblib/base.h>
+#include <cjoblib/store.h>
+
+#include "hash/digest_type.h"
+#include "memo/memo_type.h"
+#include "memo/store_type.h"
+#include "parallel/pool_type.h"
+#include "parallel/worker.h"
+#include "pickle/region.h"
+#include "state.h"
 
 static struct PyModuleDef core_module;
 
@@ -48,14 +54,80 @@ core_add_type(PyObject *module, PyType_Spec *spec, PyObject **ret_type)
 }
 
 static int
+core_add_types(PyObject *module, struct core_state *state)
+{
+    const struct {
+        PyType_Spec *spec;
+        PyObject **ret_type;
+    } types[] = {
+        {&digest_type_spec, &state->digest_type}, {&memo_type_spec, &state->memo_type},
+        {&pool_type_spec, &state->pool_type},     {&region_type_spec, &state->region_type},
+        {&shelf_type_spec, &state->shelf_type},   {&store_type_spec, &state->store_type},
+    };
+
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        if (core_add_type(module, types[i].spec, types[i].ret_type) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* What is taken from the interpreter's pickle: the C part alone, which imports quickly. */
+static int
+core_import_pickle(struct core_state *state)
+{
+    PyObject *pickle = PyImport_ImportModule("_pickle");
+
+    if (pickle) {
+        state->pickle_dumps = PyObject_GetAttrString(pickle, "dumps");
+        state->pickle_loads = PyObject_GetAttrString(pickle, "loads");
+        state->pickling_error = PyObject_GetAttrString(pickle, "PicklingError");
+        state->unpickling_error = PyObject_GetAttrString(pickle, "UnpicklingError");
+        Py_DECREF(pickle);
+    }
+    return state->pickle_dumps && state->pickle_loads && state->pickling_error &&
+                   state->unpickling_error
+               ? 0
+               : -1;
+}
+
+static int
+core_make_names(struct core_state *state)
+{
+    state->dumps_keywords = Py_BuildValue("(ss)", "protocol", "buffer_callback");
+    state->loads_keywords = Py_BuildValue("(s)", "buffers");
+    state->str_append = PyUnicode_InternFromString("append");
+    state->str_compute = PyUnicode_InternFromString("_compute");
+    state->str_star = PyUnicode_InternFromString("*");
+    state->str_star_star = PyUnicode_InternFromString("**");
+    return state->dumps_keywords && state->loads_keywords && state->str_append &&
+                   state->str_compute && state->str_star && state->str_star_star
+               ? 0
+               : -1;
+}
+
+static int
+core_add_constants(PyObject *module)
+{
+    return PyModule_AddStringConstant(module, "version", cj_version()) < 0 ||
+                   PyModule_AddIntConstant(module, "MISS", CJ_STORE_MISS) < 0 ||
+                   PyModule_AddIntConstant(module, "CORRUPT", CJ_STORE_CORRUPT) < 0 ||
+                   PyModule_AddIntConstant(module, "FOREIGN", CJ_STORE_FOREIGN) < 0 ||
+                   PyModule_AddFunctions(module, worker_methods) < 0
+               ? -1
+               : 0;
+}
+
+static int
 core_exec(PyObject *module)
 {
     struct core_state *state = core_state(module);
 
-    if (PyModule_AddStringConstant(module, "version", cj_version()) < 0) {
-        return -1;
-    }
-    return core_add_type(module, &digest_type_spec, &state->digest_type);
+    return core_add_constants(module) < 0 || core_add_types(module, state) < 0 ||
+                   core_import_pickle(state) < 0 || core_make_names(state) < 0
+               ? -1
+               : 0;
 }
 
 static int

@@ -6,7 +6,24 @@
 #include "compat.h"
 
 /* X(name): a strong reference, made by core_exec() or on first use. */
-#define STATE_OBJECTS(X) X(digest_type)
+#define STATE_OBJECTS(X)                                                                 \
+    X(digest_type)                                                                       \
+    X(region_type)                                                                       \
+    X(store_type)                                                                        \
+    X(shelf_type)                                                                        \
+    X(memo_type)                                                                         \
+    X(pool_type)                                                                         \
+    X(pickle_dumps)                                                                      \
+    X(pickle_loads)                                                                      \
+    X(pickling_error)                                                                    \
+    X(unpickling_error)                                                                  \
+    X(dumps_keywords)                                                                    \
+    X(loads_keywords)                                                                    \
+    X(cloudpickle_dumps)                                                                 \
+    X(str_append)                                                                        \
+    X(str_compute)                                                                       \
+    X(str_star)                                                                          \
+    X(str_star_star)
 
 struct core_state {
 #define STATE_FIELD(name) PyObject *name;

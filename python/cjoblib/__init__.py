@@ -1,5 +1,94 @@
-"""Disk-cached calls, parallel loops and fast persistence: joblib's API on a C library."""
+"""Disk-cached calls, parallel loops and fast persistence: joblib's API on a C library.
 
-from cjoblib._core import version as __version__
+The names below are imported when they are first used, so that ``import cjoblib`` itself
+costs next to nothing.
+"""
 
-__all__ = ["__version__"]
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cjoblib._core import version as __version__
+    from cjoblib._install import install_as_joblib
+    from cjoblib.compressor import register_compressor
+    from cjoblib.hashing import hash
+    from cjoblib.logger import Logger, PrintTime
+    from cjoblib.memory import MemorizedFunc, Memory
+    from cjoblib.numpy_pickle import dump, load
+    from cjoblib.parallel import (
+        Parallel,
+        TerminatedWorkerError,
+        cpu_count,
+        delayed,
+        effective_n_jobs,
+    )
+
+__all__ = [
+    "Logger",
+    "MemorizedFunc",
+    "Memory",
+    "Parallel",
+    "PrintTime",
+    "TerminatedWorkerError",
+    "__version__",
+    "cpu_count",
+    "delayed",
+    "dump",
+    "effective_n_jobs",
+    "hash",
+    "install_as_joblib",
+    "load",
+    "register_compressor",
+]
+
+_HOME = {
+    "__version__": ("_core", "version"),
+    "Logger": ("logger", "Logger"),
+    "MemorizedFunc": ("memory", "MemorizedFunc"),
+    "Memory": ("memory", "Memory"),
+    "Parallel": ("parallel", "Parallel"),
+    "PrintTime": ("logger", "PrintTime"),
+    "TerminatedWorkerError": ("parallel", "TerminatedWorkerError"),
+    "cpu_count": ("parallel", "cpu_count"),
+    "delayed": ("parallel", "delayed"),
+    "dump": ("numpy_pickle", "dump"),
+    "effective_n_jobs": ("parallel", "effective_n_jobs"),
+    "hash": ("hashing", "hash"),
+    "install_as_joblib": ("_install", "install_as_joblib"),
+    "load": ("numpy_pickle", "load"),
+    "register_compressor": ("compressor", "register_compressor"),
+}
+
+_MODULES = frozenset(
+    {
+        "backports",
+        "compressor",
+        "disk",
+        "func_inspect",
+        "hashing",
+        "logger",
+        "memory",
+        "numpy_pickle",
+        "numpy_pickle_compat",
+        "numpy_pickle_utils",
+        "parallel",
+    }
+)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        module, attribute = _HOME[name]
+        value = getattr(importlib.import_module(f"cjoblib.{module}"), attribute)
+    elif name in _MODULES:
+        value = importlib.import_module(f"cjoblib.{name}")
+    else:
+        raise AttributeError(f"module 'cjoblib' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME, *_MODULES})

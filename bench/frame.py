@@ -1,0 +1,191 @@
+"""How a row of the table is measured: all sides in turn, in one run, as ratios.
+
+These machines are noisy, so no time stands alone: each round times every side once, and a
+ratio compares two times of the same round. The table gives the median and the range.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+Timed = Callable[[], float]
+"""Does the work of a side once (or often enough) and returns the seconds of one time."""
+
+OURS = "cjoblib"
+REFERENCE = "joblib"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table.
+
+    `sides` maps a name to a function that, given a scratch folder, is a context manager
+    around the timed work. `goal` is the ratio reference / ours to reach; `limit_ms` a time
+    of ours not to pass.
+    """
+
+    id: str
+    work: str
+    sides: dict[str, Callable[[Path], AbstractContextManager[Timed]]]
+    goal: float | None = None
+    limit_ms: float | None = None
+    rounds: int = 15
+
+
+@dataclass
+class Outcome:
+    """What a row came to. Times are in seconds, by side, one for each round."""
+
+    id: str
+    work: str
+    goal: float | None
+    limit_ms: float | None
+    seconds: dict[str, list[float]]
+    ratios: dict[str, list[float]] = field(default_factory=dict)
+    reached: bool = False
+
+    def judge(self) -> None:
+        """Fill in the ratios other / ours, and whether the goal was reached."""
+        ours = self.seconds[OURS]
+        self.ratios = {
+            side: [theirs / own for theirs, own in zip(times, ours, strict=True)]
+            for side, times in self.seconds.items()
+            if side != OURS
+        }
+        self.reached = True
+        if self.goal is not None:
+            self.reached = statistics.median(self.ratios[REFERENCE]) >= self.goal
+        if self.limit_ms is not None:
+            self.reached &= statistics.median(ours) * 1e3 <= self.limit_ms
+
+
+def measure(row: Row, rounds: int | None = None) -> Outcome:
+    """Time all sides of a row in turn; the first round warms up and is not counted."""
+    seconds: dict[str, list[float]] = {side: [] for side in row.sides}
+    with tempfile.TemporaryDirectory(prefix="cjoblib-bench-") as folder:
+        entered = {}
+        managers = []
+        try:
+            for side, make in row.sides.items():
+                scratch = Path(folder) / side
+                scratch.mkdir()
+                manager = make(scratch)
+                entered[side] = manager.__enter__()
+                managers.append(manager)
+            for number in range((rounds or row.rounds) + 1):
+                for side, timed in entered.items():
+                    taken = timed()
+                    if number > 0:
+                        seconds[side].append(taken)
+        finally:
+            for manager in reversed(managers):
+                manager.__exit__(None, None, None)
+    outcome = Outcome(row.id, row.work, row.goal, row.limit_ms, seconds)
+    outcome.judge()
+    return outcome
+
+
+def repeat(work: Callable[[], object], times: int) -> Timed:
+    """Time `times` calls in a row, and say what one took."""
+
+    def timed() -> float:
+        begun = time.perf_counter()
+        for _ in range(times):
+            work()
+        return (time.perf_counter() - begun) / times
+
+    return timed
+
+
+@contextmanager
+def plain(timed: Timed) -> Iterator[Timed]:
+    """A side that needs nothing set up."""
+    yield timed
+
+
+def fresh_process(code: str) -> Timed:
+    """Run `code` in a new interpreter, which prints the seconds that it measured."""
+
+    def timed() -> float:
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        )
+        return float(done.stdout.split()[-1])
+
+    return timed
+
+
+# --- what is shown -------------------------------------------------------------------------
+
+
+def human(seconds: float) -> str:
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds / 1e-9:.3g} ns"
+
+
+def spread(values: list[float]) -> str:
+    return f"{statistics.median(values):.1f}x ({min(values):.1f} to {max(values):.1f})"
+
+
+def lines(outcome: Outcome) -> Iterator[str]:
+    """The row as text: a line for the work, one for each side."""
+    goals = []
+    if outcome.goal is not None:
+        goals.append(f">= {outcome.goal:g}x {REFERENCE}")
+    if outcome.limit_ms is not None:
+        goals.append(f"<= {outcome.limit_ms:g} ms")
+    verdict = "reached" if outcome.reached else "NOT REACHED"
+    yield f"{outcome.id:4} {outcome.work}  [{' and '.join(goals)}: {verdict}]"
+    for side, times in outcome.seconds.items():
+        text = f"     {side:22} {human(statistics.median(times)):>9}"
+        text += f"  (min {human(min(times))}, max {human(max(times))}, n={len(times)})"
+        if side != OURS:
+            text += f"  ratio {spread(outcome.ratios[side])}"
+        yield text
+
+
+def save(outcomes: list[Outcome], folder: Path) -> None:
+    """Write the table as JSON and as a chart of ratios."""
+    folder.mkdir(parents=True, exist_ok=True)
+    about = {"python": sys.version.split()[0], "machine": platform.machine()}
+    rows = [asdict(outcome) for outcome in outcomes]
+    (folder / "table.json").write_text(json.dumps({"about": about, "rows": rows}, indent=1))
+    draw(outcomes, folder / "table.png")
+
+
+def draw(outcomes: list[Outcome], path: Path) -> None:
+    """Bars of the ratio joblib / ours with their range; a mark where the goal is."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    fig, axes = plt.subplots(figsize=(9, 1.2 + 0.5 * len(outcomes)), layout="constrained")
+    labels = [f"{o.id}  {o.work}" for o in outcomes]
+    for at, outcome in enumerate(outcomes):
+        ratios = outcome.ratios[REFERENCE]
+        middle = statistics.median(ratios)
+        error = [[middle - min(ratios)], [max(ratios) - middle]]
+        color = "#2a7f62" if outcome.reached else "#c0504d"
+        axes.barh(at, middle, xerr=error, color=color, height=0.6, capsize=3)
+        if outcome.goal is not None:
+            axes.plot([outcome.goal] * 2, [at - 0.4, at + 0.4], color="black", lw=2)
+    axes.set_yticks(range(len(labels)), labels)
+    axes.invert_yaxis()
+    axes.set_xscale("log")
+    axes.axvline(1, color="grey", lw=1)
+    axes.set_xlabel("times faster than joblib (median and range; black: the goal)")
+    fig.savefig(path, dpi=120)
+    plt.close(fig)

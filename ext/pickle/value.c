@@ -1,0 +1,346 @@
+#include "pickle/value.h"
+
+#include <string.h>
+
+#include "pickle/region.h"
+
+#define VALUE_FIXED_BYTES 16
+#define VALUE_BUFFER_BYTES 16 /* offset and size */
+#define VALUE_ALIGN 64
+/* 2^32 buffers would be 64 GB of table; this bounds what a damaged count can claim. */
+#define VALUE_MAX_BUFFERS 0xffffff
+
+static const uint8_t value_padding[VALUE_ALIGN];
+
+static void
+put_u32(uint8_t *to, size_t value)
+{
+    for (int i = 0; i < 4; i++) {
+        to[i] = (uint8_t)(value >> (8 * i));
+    }
+}
+
+static void
+put_u64(uint8_t *to, uint64_t value)
+{
+    for (int i = 0; i < 8; i++) {
+        to[i] = (uint8_t)(value >> (8 * i));
+    }
+}
+
+static uint64_t
+get_uint(const uint8_t *from, int n_bytes)
+{
+    uint64_t value = 0;
+
+    for (int i = n_bytes - 1; i >= 0; i--) {
+        value = value << 8 | from[i];
+    }
+    return value;
+}
+
+static size_t
+round_up(size_t size)
+{
+    return (size + VALUE_ALIGN - 1) & ~(size_t)(VALUE_ALIGN - 1);
+}
+
+/* --- encoding ------------------------------------------------------------------------ */
+
+void
+value_done(struct value *value)
+{
+    for (size_t i = 0; i < value->n_views; i++) {
+        PyBuffer_Release(&value->views[i]);
+    }
+    PyMem_Free(value->views);
+    PyMem_Free(value->header);
+    PyMem_Free(value->parts);
+    Py_CLEAR(value->buffers);
+    Py_CLEAR(value->pickle);
+    *value = (struct value)VALUE_INIT;
+}
+
+/* dumps(object, protocol=5, buffer_callback=buffers.append) */
+static PyObject *
+dumps_with(struct core_state *state, PyObject *dumps, PyObject *object, PyObject *buffers)
+{
+    PyObject *append = PyObject_GetAttr(buffers, state->str_append);
+    PyObject *protocol = PyLong_FromLong(5);
+    PyObject *args[] = {NULL, object, protocol, append};
+    PyObject *pickle = NULL;
+
+    if (append && protocol) {
+        pickle = PyObject_Vectorcall(dumps, args + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET,
+                                     state->dumps_keywords);
+    }
+    Py_XDECREF(append);
+    Py_XDECREF(protocol);
+    return pickle;
+}
+
+/* Whether an object of the program's own main module is in the pickle by its name, which
+ * another process can't find. (Any other "__main__" costs time, no more.) */
+static int
+names_main(PyObject *pickle)
+{
+    return memmem(PyBytes_AS_STRING(pickle), (size_t)PyBytes_GET_SIZE(pickle), "__main__",
+                  8) != NULL;
+}
+
+/* Errors by which pickle says that a function or class can't be had by name. */
+static int
+is_pickling_error(struct core_state *state)
+{
+    return PyErr_ExceptionMatches(state->pickling_error) ||
+           PyErr_ExceptionMatches(PyExc_AttributeError) ||
+           PyErr_ExceptionMatches(PyExc_TypeError);
+}
+
+static PyObject *
+cloudpickle_dumps(struct core_state *state)
+{
+    if (!state->cloudpickle_dumps) {
+        PyObject *module = PyImport_ImportModule("cloudpickle");
+
+        if (module) {
+            state->cloudpickle_dumps = PyObject_GetAttrString(module, "dumps");
+            Py_DECREF(module);
+        }
+    }
+    return state->cloudpickle_dumps;
+}
+
+static int
+pickle_object(struct core_state *state, PyObject *object, enum value_mode mode,
+              struct value *value)
+{
+    PyObject *by_value;
+
+    value->buffers = PyList_New(0);
+    if (!value->buffers) {
+        return -1;
+    }
+    value->pickle = dumps_with(state, state->pickle_dumps, object, value->buffers);
+    if (mode == VALUE_BY_NAME || (value->pickle && !names_main(value->pickle))) {
+        return value->pickle ? 0 : -1;
+    }
+    if (!value->pickle && !is_pickling_error(state)) {
+        return -1;
+    }
+    PyErr_Clear();
+    Py_CLEAR(value->pickle);
+    by_value = cloudpickle_dumps(state);
+    if (!by_value || PyList_SetSlice(value->buffers, 0, PY_SSIZE_T_MAX, NULL) < 0) {
+        return -1;
+    }
+    value->pickle = dumps_with(state, by_value, object, value->buffers);
+    return value->pickle ? 0 : -1;
+}
+
+/* Pin the memory of every buffer. */
+static int
+pin_buffers(struct value *value)
+{
+    Py_ssize_t n = PyList_GET_SIZE(value->buffers);
+
+    if (n > VALUE_MAX_BUFFERS) {
+        PyErr_Format(PyExc_OverflowError, "%zd buffers in one object: at most %d", n,
+                     VALUE_MAX_BUFFERS);
+        return -1;
+    }
+    value->views = PyMem_Calloc((size_t)n + 1, sizeof(*value->views));
+    if (!value->views) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < n; i++) {
+        PyObject *buffer = PyList_GET_ITEM(value->buffers, i);
+
+        /* PickleBuffer.raw() refuses what is not contiguous; so does this. */
+        if (PyObject_GetBuffer(buffer, &value->views[i], PyBUF_ANY_CONTIGUOUS) < 0) {
+            return -1;
+        }
+        value->n_views++;
+    }
+    return 0;
+}
+
+static void
+add_part(struct value *value, const void *data, size_t size)
+{
+    value->parts[value->n_parts++] = (struct cj_bytes){data, size};
+}
+
+/* Lay out header, pickle, and buffers with the padding before each. */
+static int
+lay_out(struct value *value)
+{
+    size_t n_pickle = (size_t)PyBytes_GET_SIZE(value->pickle);
+    size_t n_header = VALUE_FIXED_BYTES + value->n_views * VALUE_BUFFER_BYTES;
+    size_t at = n_header + n_pickle;
+
+    value->header = PyMem_Calloc(1, n_header);
+    value->parts = PyMem_Calloc(2 + 2 * value->n_views, sizeof(*value->parts));
+    if (!value->header || !value->parts) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    put_u32(value->header, value->n_views);
+    put_u64(value->header + 8, n_pickle);
+    add_part(value, value->header, n_header);
+    add_part(value, PyBytes_AS_STRING(value->pickle), n_pickle);
+    for (size_t i = 0; i < value->n_views; i++) {
+        uint8_t *slot = value->header + VALUE_FIXED_BYTES + i * VALUE_BUFFER_BYTES;
+        size_t size = (size_t)value->views[i].len;
+
+        add_part(value, value_padding, round_up(at) - at);
+        add_part(value, value->views[i].buf, size);
+        put_u64(slot, round_up(at));
+        put_u64(slot + 8, size);
+        at = round_up(at) + size;
+    }
+    return 0;
+}
+
+int
+value_encode(struct core_state *state, PyObject *object, enum value_mode mode,
+             struct value *ret_value)
+{
+    struct value value = VALUE_INIT;
+
+    if (pickle_object(state, object, mode, &value) < 0 || pin_buffers(&value) < 0 ||
+        lay_out(&value) < 0) {
+        value_done(&value);
+        return -1;
+    }
+    *ret_value = value;
+    return 0;
+}
+
+PyObject *
+value_join(const struct value *value)
+{
+    size_t size = 0;
+    PyObject *joined;
+    char *to;
+
+    for (size_t i = 0; i < value->n_parts; i++) {
+        size += value->parts[i].size;
+    }
+    joined = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
+    if (!joined) {
+        return NULL;
+    }
+    to = PyBytes_AS_STRING(joined);
+    for (size_t i = 0; i < value->n_parts; i++) {
+        if (value->parts[i].size > 0) {
+            memcpy(to, value->parts[i].data, value->parts[i].size);
+            to += value->parts[i].size;
+        }
+    }
+    return joined;
+}
+
+/* --- decoding ------------------------------------------------------------------------ */
+
+static PyObject *
+raise_damaged(struct core_state *state, const char *what, size_t size)
+{
+    return PyErr_Format(state->unpickling_error,
+                        "not an encoded value (%zu bytes): %s out of bounds", size, what);
+}
+
+/* The regions of the buffers, as a tuple; they keep `owner` alive. */
+static PyObject *
+regions_of_buffers(struct core_state *state, PyObject *owner, struct cj_bytes bytes,
+                   size_t n_buffers)
+{
+    const uint8_t *start = bytes.data;
+    PyObject *regions = PyTuple_New((Py_ssize_t)n_buffers);
+
+    for (size_t i = 0; regions && i < n_buffers; i++) {
+        const uint8_t *slot = start + VALUE_FIXED_BYTES + i * VALUE_BUFFER_BYTES;
+        uint64_t offset = get_uint(slot, 8), size = get_uint(slot + 8, 8);
+        PyObject *region = NULL;
+
+        if (offset <= bytes.size && size <= bytes.size - offset) {
+            /* The blob is writable, and now the region's alone. */
+            region = region_within(state, owner, (void *)(uintptr_t)(start + offset), size);
+        }
+        else {
+            raise_damaged(state, "a buffer", bytes.size);
+        }
+        if (!region) {
+            Py_CLEAR(regions);
+            break;
+        }
+        PyTuple_SET_ITEM(regions, (Py_ssize_t)i, region);
+    }
+    return regions;
+}
+
+/* loads(pickle[, buffers=regions]); the pickle is not referred to afterwards. */
+static PyObject *
+loads_from(struct core_state *state, const uint8_t *pickle, size_t size, PyObject *regions)
+{
+    PyObject *view = PyMemoryView_FromMemory((char *)(uintptr_t)pickle, (Py_ssize_t)size,
+                                             PyBUF_READ);
+    PyObject *args[] = {NULL, view, regions};
+    PyObject *object;
+
+    if (!view) {
+        return NULL;
+    }
+    object = PyObject_Vectorcall(state->pickle_loads, args + 1,
+                                 1 | PY_VECTORCALL_ARGUMENTS_OFFSET,
+                                 regions ? state->loads_keywords : NULL);
+    Py_DECREF(view);
+    return object;
+}
+
+/* With buffers: the blob becomes a region that the objects stand on. */
+static PyObject *
+decode_with_buffers(struct core_state *state, struct cj_blob *blob, struct cj_bytes bytes,
+                    size_t n_buffers, size_t n_pickle)
+{
+    size_t n_header = VALUE_FIXED_BYTES + n_buffers * VALUE_BUFFER_BYTES;
+    PyObject *owner = region_take(state, blob);
+    PyObject *regions =
+        owner ? regions_of_buffers(state, owner, bytes, n_buffers) : NULL;
+    PyObject *object =
+        regions
+            ? loads_from(state, (const uint8_t *)bytes.data + n_header, n_pickle, regions)
+            : NULL;
+
+    Py_XDECREF(regions);
+    Py_XDECREF(owner);
+    return object;
+}
+
+PyObject *
+value_decode(struct core_state *state, struct cj_blob *blob, struct cj_bytes bytes)
+{
+    const uint8_t *start = bytes.data;
+    size_t n_buffers = 0, room = 0;
+    uint64_t n_pickle = 0;
+    PyObject *object;
+
+    if (bytes.size >= VALUE_FIXED_BYTES) {
+        n_buffers = (size_t)get_uint(start, 4);
+        n_pickle = get_uint(start + 8, 8);
+        room = bytes.size - VALUE_FIXED_BYTES;
+    }
+    if (bytes.size < VALUE_FIXED_BYTES || n_buffers > room / VALUE_BUFFER_BYTES ||
+        n_pickle > room - n_buffers * VALUE_BUFFER_BYTES) {
+        object = raise_damaged(state, "its header", bytes.size);
+    }
+    else if (n_buffers > 0) {
+        return decode_with_buffers(state, blob, bytes, n_buffers, (size_t)n_pickle);
+    }
+    else {
+        object = loads_from(state, start + VALUE_FIXED_BYTES, (size_t)n_pickle, NULL);
+    }
+    cj_blob_done(blob);
+    return object;
+}

@@ -1,0 +1,61 @@
+/* A Python object as bytes and back, for entries of the store and messages of the pool.
+ *
+ *      u32 number of buffers | u32 zero | u64 size of the pickle        (little-endian)
+ *      u64 offset, u64 size  of each buffer, offsets from the start
+ *      the pickle (protocol 5)
+ *      each buffer, at a multiple of 64 bytes
+ *
+ * Buffers are what protocol 5 calls out-of-band data (PEP 574): array memory above all. It
+ * is written from where it stands and, decoded, stands where it was read. */
+
+#ifndef EXT_PICKLE_VALUE_H
+#define EXT_PICKLE_VALUE_H
+
+#include "compat.h"
+
+#include <cjoblib/base.h>
+
+#include "state.h"
+
+/* An encoded object: pieces to be written one after the other. They live until
+ * value_done(), which also lets go of the buffers. */
+struct value {
+    PyObject *pickle;  /* bytes */
+    PyObject *buffers; /* list of PickleBuffer */
+    Py_buffer *views;  /* one for each buffer that has been taken */
+    size_t n_views;
+    uint8_t *header;
+    struct cj_bytes *parts;
+    size_t n_parts;
+};
+
+#define VALUE_INIT                                                                       \
+    {                                                                                    \
+        NULL, NULL, NULL, 0, NULL, NULL, 0                                               \
+    }
+
+/* How an object is encoded. */
+enum value_mode {
+    VALUE_BY_NAME,  /* as pickle does; functions and classes by their names */
+    VALUE_SHIPPING, /* what another process can't import goes by value (cloudpickle) */
+};
+
+/* Returns 0, or -1 with an exception; `ret_value` is then as it was. */
+int
+value_encode(struct core_state *state, PyObject *object, enum value_mode mode,
+             struct value *ret_value);
+
+void
+value_done(struct value *value);
+
+/* The pieces copied together, as a bytes object. */
+PyObject *
+value_join(const struct value *value);
+
+/* The object that the bytes describe. Arrays stand on the bytes themselves: when there are
+ * buffers, the blob moves into the objects that need it; in any case it is left empty.
+ * `bytes` lie inside `blob`. Raises UnpicklingError when they are not a value. */
+PyObject *
+value_decode(struct core_state *state, struct cj_blob *blob, struct cj_bytes bytes);
+
+#endif
