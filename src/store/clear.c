@@ -38,8 +38,7 @@ clear_temp(void *context, int temps_fd, const char *name)
     return r == DRAFT_ALIVE || place_is_foreign(r) ? 0 : r;
 }
 
-/* A folder that is not empty holds what is foreign, or what a writer put there since.
- */
+/* A folder that is not empty holds what is foreign, or what a writer put there. */
 static int
 clear_leave(void *context, int parent_fd, const char *name)
 {

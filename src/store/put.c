@@ -50,8 +50,7 @@ put_publish(struct cj_shelf *shelf, int folder_fd, void *context)
     return draft_publish(&put->draft, folder_fd, put->name);
 }
 
-/* The folder may be removed at any moment; what is written then goes into the next one.
- */
+/* The folder may be removed at any moment; what is written goes into the next one. */
 static int
 put_once(struct cj_shelf *shelf, struct put *put)
 {

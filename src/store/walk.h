@@ -32,11 +32,12 @@ struct walk_visitor {
 };
 
 /* The whole store. A store that is not there is empty. */
-CJ_MUST_CHECK int walk_store(const struct cj_store *store,
-                             const struct walk_visitor *visitor);
+CJ_MUST_CHECK int
+walk_store(const struct cj_store *store, const struct walk_visitor *visitor);
 
 /* All versions of one function, by its escaped path. */
-CJ_MUST_CHECK int walk_function(const struct cj_store *store, const char *path,
-                                const struct walk_visitor *visitor);
+CJ_MUST_CHECK int
+walk_function(const struct cj_store *store, const char *path,
+              const struct walk_visitor *visitor);
 
 #endif
