@@ -1,5 +1,5 @@
-/* The store: a map from (function, code version, arguments) to immutable bytes, kept in a
- * folder that any number of threads, processes and hosts share.
+/* The store: a map from (function, code version, arguments) to immutable bytes, kept in
+ * a folder that any number of threads, processes and hosts share.
  *
  *      cj_store_open("/data/cache", NULL, &store);
  *      cj_shelf_open(store, "package.module/function", version, &shelf);
@@ -14,18 +14,23 @@
  *      LOCATION/cjoblib/<module path>/<function>/<version, 32 hex>/<arguments, 32 hex>
  *
  * An entry is checksummed as a whole (header, metadata, payload, with the key it stands
- * under mixed in) and appears by one link or rename: it is there whole, or it is not there.
- * A crash at any moment leaves the old entry or the new one. Damage of any kind is noticed
- * by cj_shelf_get() and told as CJ_STORE_CORRUPT. The bytes are described in
+ * under mixed in) and appears by one link or rename: it is there whole, or it is not
+ * there. A crash at any moment leaves the old entry or the new one. Damage of any kind
+ * is noticed by cj_shelf_get() and told as CJ_STORE_CORRUPT. The bytes are described in
  * doc/formats/entry.md.
  *
- * Durability: an entry survives a crash of the program at once; a power cut may lose the
- * newest ones (noticed, so they are computed again), never give a wrong one.
+ * Durability: an entry survives a crash of the program at once; a power cut may lose
+ * the newest ones (noticed, so they are computed again), never give a wrong one.
  *
- * Privacy: folders are made with mode 0700 and files 0600. Nothing is followed through a
- * symbolic link below LOCATION, and a file of another owner is refused.
+ * Privacy: folders are made with mode 0700 and files 0600. Nothing is followed through
+ * a symbolic link below LOCATION; what belongs to another owner, or may be written by
+ * everybody, is refused.
  *
- * Threads: a store and a shelf may be used by several threads at once.
+ * Last use: the file's modification time, set by the put and by a get that finds it
+ * more than a minute off.
+ *
+ * Threads: a store and a shelf may be used by several threads at once, and by a forked
+ * child. An open shelf holds one file descriptor, from its first use on.
  */
 
 #ifndef CJ_STORE_H
@@ -45,46 +50,58 @@ struct cj_shelf;
 /* Outcomes of looking for an entry, beside 0 (found). */
 enum cj_store_outcome {
     CJ_STORE_MISS = 1, /* no such entry */
-    CJ_STORE_CORRUPT,  /* a file stands there that is damaged or not an entry of this key */
-    CJ_STORE_FOREIGN,  /* a file or folder stands there that is a link or another owner's */
+    CJ_STORE_CORRUPT,  /* a damaged file, or one that is not an entry of this key */
+    CJ_STORE_FOREIGN,  /* what stands there (or for a folder above it) is a link, another
+                          owner's, writable by everybody, or no file at all */
 };
 
 /* The width of a version and of an arguments' digest. */
 #define CJ_KEY_BYTES 16
 
-/* One entry, held by its reader. `meta` and `payload` lie inside `file`; the payload starts
- * at a multiple of CJ_STORE_ALIGN bytes of memory. Writable: changes are the holder's own. */
+/* One entry, held by its reader. `meta` and `payload` lie inside `file`; the payload
+ * starts at a multiple of CJ_STORE_ALIGN bytes of memory. Writable: changes are the
+ * holder's own. */
 struct cj_entry {
     struct cj_blob file;
     struct cj_bytes meta;
     struct cj_bytes payload;
 };
 
-#define CJ_ENTRY_INIT                                                                    \
-    {                                                                                    \
-        CJ_BLOB_INIT, {NULL, 0}, {NULL, 0}                                               \
+#define CJ_ENTRY_INIT                                                                  \
+    {                                                                                  \
+        CJ_BLOB_INIT, {NULL, 0}, {NULL, 0}                                             \
     }
 
-/* Arrays inside a payload may count on this alignment of the payload's start, in bytes. */
+/* Arrays inside a payload may count on this alignment of its start, in bytes. */
 #define CJ_STORE_ALIGN 64
 
-/* Open the store at `location`, an existing or a new folder (its parents are made too);
- * nothing is written before the first put. -ENOTDIR: something else stands there; -EACCES,
- * -EROFS: it can't be made or entered; -ELOOP: `LOCATION/cjoblib` is a symbolic link;
- * -EPERM: it belongs to another user; -ENOMEM and other errors of open(2), mkdir(2). */
+/* All zero is the default; NULL in place of the options means the same. */
+struct cj_store_options {
+    bool must_exist; /* make nothing: -ENOENT unless a store stands at the location */
+};
+
+/* Open the store at `location`, an existing or a new folder (it is made at once, its
+ * parents too); nothing is written into it before the first put. A relative location is
+ * taken from the working folder of this moment. The files are those of the effective
+ * user of this moment. -ENOTDIR: something else stands there; -EACCES, -EROFS: it can't
+ * be made or entered; -ELOOP: `LOCATION/cjoblib` is a symbolic link; -EPERM: it belongs
+ * to another user or everybody may write in it; -ENOENT: the location is empty text, or
+ * see `must_exist`; -ENOMEM and other errors of open(2), mkdir(2). */
 CJ_API CJ_MUST_CHECK int
-cj_store_open(const char *location, struct cj_store **ret_store);
+cj_store_open(const char *location, const struct cj_store_options *options,
+              struct cj_store **ret_store);
 
 /* Close it. Shelves must be closed before. Accepts NULL. */
 CJ_API void
 cj_store_close(struct cj_store *store);
 
 /* The place of one function at one version of its code. `function` names it: components
- * divided by '/', the last one the function's own name, any bytes but NUL. Components are
- * escaped so that each stays one safe file name ("..", '%', control characters and bytes
- * above 127 are written as %XX; beyond 200 bytes the tail is replaced by a digest of the
- * whole): two different names never share a folder. Nothing is created on disk.
- * -EINVAL: the name or one of its components is empty; -ENOMEM. */
+ * divided by '/', the last one the function's own name, any bytes but NUL. Components
+ * are escaped so that each stays one safe file name (a leading '.', '%', control
+ * characters and bytes above 126 are written as %XX, and the first of 32 hex digits;
+ * beyond 200 bytes the tail is replaced by a digest of the whole; all after the 31st
+ * '/' is one component): two different names never share a folder. Nothing is created
+ * on disk. -EINVAL: the name or one of its components is empty; -ENOMEM. */
 CJ_API CJ_MUST_CHECK int
 cj_shelf_open(struct cj_store *store, const char *function,
               const uint8_t version[CJ_KEY_BYTES], struct cj_shelf **ret_shelf);
@@ -97,24 +114,29 @@ CJ_API const char *
 cj_shelf_path(const struct cj_shelf *shelf);
 
 /* Read the entry of `arguments` and check it. 0: `ret_entry` holds it, release it with
- * cj_entry_done(). CJ_STORE_MISS, CJ_STORE_CORRUPT, CJ_STORE_FOREIGN: see above; nothing
- * is written. -ENOMEM, -EIO and other errors of open(2) and read(2). */
+ * cj_entry_done(). CJ_STORE_MISS, CJ_STORE_CORRUPT, CJ_STORE_FOREIGN: see above,
+ * `ret_entry` is untouched. Nothing is written but the time of last use. -ENOMEM, -EIO
+ * and other errors of open(2) and read(2). */
 CJ_API CJ_MUST_CHECK int
 cj_shelf_get(struct cj_shelf *shelf, const uint8_t arguments[CJ_KEY_BYTES],
              struct cj_entry *ret_entry);
 
-/* Whether an entry stands there; its content is not looked at. 0 or CJ_STORE_MISS. */
+/* Whether an entry stands there; its content is not looked at, and its time of last use
+ * stays. 0, CJ_STORE_MISS, CJ_STORE_FOREIGN; errors of stat(2). */
 CJ_API CJ_MUST_CHECK int
 cj_shelf_has(struct cj_shelf *shelf, const uint8_t arguments[CJ_KEY_BYTES]);
 
+/* Release the bytes and set the entry to CJ_ENTRY_INIT. Accepts an empty one. */
 CJ_API void
 cj_entry_done(struct cj_entry *entry);
 
 /* Store an entry, whose payload is the `n_parts` pieces one after the other (they are
- * written as they stand, not copied together). An entry that stands there already is
- * replaced. Space is reserved first: -ENOSPC, -EDQUOT leave nothing behind. Other errors:
- * -EROFS, -EACCES, -EIO, -ENOMEM; -ELOOP, -EPERM: a folder on the way is a link or another
- * owner's. After any error the store is as it was. */
+ * written as they stand, not copied together; they must not change meanwhile). What
+ * stands there already is replaced, a foreign file too. Space is reserved before a
+ * large entry is written: -ENOSPC, -EDQUOT leave nothing behind. Other errors: -EROFS,
+ * -EACCES, -EIO, -ENOMEM; -EFBIG: more than 2^61 bytes; -ELOOP, -EPERM, -ENOTDIR: a
+ * folder on the way is foreign; -EBUSY: others removed the folder each of many times it
+ * was made. After any error the entries are as they were; folders may be new. */
 CJ_API CJ_MUST_CHECK int
 cj_shelf_put(struct cj_shelf *shelf, const uint8_t arguments[CJ_KEY_BYTES],
              struct cj_bytes meta, const struct cj_bytes *parts, size_t n_parts);
@@ -123,28 +145,32 @@ cj_shelf_put(struct cj_shelf *shelf, const uint8_t arguments[CJ_KEY_BYTES],
 CJ_API CJ_MUST_CHECK int
 cj_shelf_remove(struct cj_shelf *shelf, const uint8_t arguments[CJ_KEY_BYTES]);
 
-/* Remove every entry of every version of the shelf's function. Readers that hold an entry
- * keep it; writers at the same moment succeed, before or after. */
+/* Remove every entry of every version of the shelf's function, without reading them.
+ * Readers that hold an entry keep it; writers at the same moment succeed, before or
+ * after. What is foreign is left alone. */
 CJ_API CJ_MUST_CHECK int
 cj_shelf_clear(struct cj_shelf *shelf);
 
-/* Remove everything of the store; LOCATION/cjoblib itself stays. */
+/* The same for all functions, and the temporary files of writers that are dead. What
+ * stays is LOCATION/cjoblib itself with the store's two own names, `.gitignore` and
+ * `.tmp`. */
 CJ_API CJ_MUST_CHECK int
 cj_store_clear(struct cj_store *store);
 
 /* What a walk says of one entry. */
 struct cj_store_item {
-    const char *path;   /* relative to LOCATION */
-    uint64_t n_bytes;   /* size of the file */
-    int64_t used_ns;    /* last use, nanoseconds since 1970 */
-    bool is_sound;      /* false: its content is not what its checksum says */
+    const char *path;     /* relative to LOCATION */
+    uint64_t n_bytes;     /* size of the file */
+    int64_t used_ns;      /* last use, nanoseconds since 1970 */
+    bool is_sound;        /* false: its content is not what its checksum says */
     struct cj_bytes meta; /* empty when it is not sound */
 };
 
 /* Call `visit` for every entry, in no order; a result other than 0 ends the walk and is
- * returned. With `verify` each entry is read whole and checked; without, `is_sound` tells
- * about the header and the lengths only. Entries that come or go during the walk may be
- * seen or not. */
+ * returned. With `verify` each entry is read whole and checked; without, `is_sound`
+ * tells about the header and the lengths only, and `meta` is unchecked. What is foreign
+ * is not told. Entries that come or go during the walk may be seen or not; `visit` may
+ * remove the one it is told. An entry that can't be read (-EIO) is not sound. */
 CJ_API CJ_MUST_CHECK int
 cj_store_walk(struct cj_store *store, bool verify,
               int (*visit)(void *context, const struct cj_store_item *item),
@@ -154,12 +180,13 @@ struct cj_store_report {
     uint64_t n_entries; /* sound ones */
     uint64_t n_bytes;   /* of these */
     uint64_t n_corrupt; /* damaged entries; with fix: removed */
-    uint64_t n_orphans; /* temporary files of writers that are dead; with fix: removed */
-    uint64_t n_foreign; /* things that are not the store's: links, other owners, strangers */
+    uint64_t n_orphans; /* temporary files of dead writers; with fix: removed */
+    uint64_t n_foreign; /* what is not the store's: links, other owners, strangers */
 };
 
-/* Read and check everything; with `fix` remove what is damaged and what dead writers left.
- * What is foreign is counted and left alone. */
+/* Read and check everything; with `fix` remove what is damaged and what dead writers
+ * left. What is foreign is counted and left alone, and so is what lies inside it. The
+ * temporary file of a writer that lives is not counted. */
 CJ_API CJ_MUST_CHECK int
 cj_store_check(struct cj_store *store, bool fix, struct cj_store_report *ret_report);
 

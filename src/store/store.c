@@ -1,0 +1,66 @@
+#include "store/store.h"
+
+#include <errno.h>
+
+#include "base/cleanup.h"
+#include "base/memory.h"
+#include "store/place.h"
+#include "sys/descriptor.h"
+#include "sys/folder.h"
+#include "sys/identity.h"
+
+static void
+store_close_p(struct cj_store **store)
+{
+    cj_store_close(*store);
+}
+
+/* See whether what is there can be used: a first put may come much later. */
+static int
+store_probe(const struct cj_store *store, bool must_exist)
+{
+    AUTO(close_p) int location_fd = -1, root_fd = -1;
+    int r = must_exist ? 0 : folder_make_path(store->location);
+
+    if (r == 0) {
+        r = folder_open_path(store->location, &location_fd);
+    }
+    if (r == 0) {
+        r = place_open(store, "", false, &root_fd);
+    }
+    return r == -ENOENT && location_fd >= 0 && !must_exist ? 0 : r;
+}
+
+int
+cj_store_open(const char *location, const struct cj_store_options *options,
+              struct cj_store **ret_store)
+{
+    AUTO(store_close_p) struct cj_store *store = NULL;
+    int r;
+
+    if (!*location) {
+        return -ENOENT;
+    }
+    store = mem_alloc_zero(1, sizeof(*store));
+    if (!store) {
+        return -ENOMEM;
+    }
+    store->owner = identity_user();
+    r = folder_absolute(location, &store->location);
+    if (r == 0) {
+        r = store_probe(store, options && options->must_exist);
+    }
+    if (r == 0) {
+        *ret_store = TAKE_PTR(store);
+    }
+    return r;
+}
+
+void
+cj_store_close(struct cj_store *store)
+{
+    if (store) {
+        mem_free(store->location);
+        mem_free(store);
+    }
+}

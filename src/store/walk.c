@@ -1,0 +1,221 @@
+#include "store/walk.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "store/names.h"
+#include "store/place.h"
+#include "sys/descriptor.h"
+#include "sys/folder.h"
+
+/* The root, the components, a version, an entry; each with a '/' or the end. */
+#define WALK_PATH_BYTES \
+    (sizeof(PLACE_ROOT) + NAME_MAX_DEPTH * (NAME_MAX_BYTES + 1) + 2 * NAME_KEY_BYTES)
+
+struct walk {
+    const struct cj_store *store;
+    const struct walk_visitor *visitor;
+    bool versions_only; /* below the start, other folders are not looked at */
+    int depth;          /* components in `path` */
+    size_t n_path;
+    char path[WALK_PATH_BYTES];
+};
+
+/* What to do with one name of a folder. */
+typedef int (*walk_step)(struct walk *walk, int folder_fd, const char *name);
+
+static int
+walk_foreign(const struct walk *walk)
+{
+    return walk->visitor->foreign ? walk->visitor->foreign(walk->visitor->context) : 0;
+}
+
+/* Do `step` with each name of a folder. What vanishes meanwhile was never there. */
+static int
+walk_names(struct walk *walk, int folder_fd, walk_step step)
+{
+    AUTO(folder_list_close_p) struct folder_list *list = NULL;
+    const char *name;
+    int r = folder_list_open(folder_fd, &list);
+
+    while (r == 0) {
+        r = folder_list_next(list, &name);
+        if (r < 0 || !name) {
+            break;
+        }
+        r = step(walk, folder_list_fd(list), name);
+        r = r == -ENOENT ? 0 : r;
+    }
+    return r;
+}
+
+/* Add a name to the path; what to set the path back to. */
+static size_t
+walk_push(struct walk *walk, const char *name)
+{
+    size_t before = walk->n_path;
+
+    walk->n_path +=
+        (size_t)snprintf(walk->path + before, sizeof(walk->path) - before, "/%s", name);
+    return before;
+}
+
+static void
+walk_pop(struct walk *walk, size_t before)
+{
+    walk->n_path = before;
+    walk->path[before] = '\0';
+}
+
+/* Do `step` with each name of the folder `name` inside another, then leave it. */
+static int
+walk_into(struct walk *walk, int parent_fd, const char *name, walk_step step)
+{
+    int fd = -1;
+    int r = place_enter(walk->store, parent_fd, name, &fd);
+    size_t before;
+
+    if (place_is_foreign(r)) {
+        return walk_foreign(walk);
+    }
+    if (r < 0) {
+        return r;
+    }
+    before = walk_push(walk, name);
+    r = walk_names(walk, fd, step);
+    walk_pop(walk, before);
+    if (r == 0 && walk->visitor->leave) {
+        r = walk->visitor->leave(walk->visitor->context, parent_fd, name);
+    }
+    return r;
+}
+
+/* The key of the entry that `path` leads to: PLACE_ROOT/function/version/arguments. */
+static void
+walk_key(const struct walk *walk, struct entry_key *ret_key)
+{
+    const char *arguments = walk->path + walk->n_path - (NAME_KEY_BYTES - 1);
+    const char *function = walk->path + sizeof(PLACE_ROOT);
+    const char *version = arguments - NAME_KEY_BYTES;
+    char name[NAME_KEY_BYTES];
+
+    snprintf(name, sizeof(name), "%s", version);
+    (void)name_to_key(name, ret_key->version);
+    (void)name_to_key(arguments, ret_key->arguments);
+    entry_function_digest(function, (size_t)(version - 1 - function),
+                          ret_key->function);
+}
+
+static int
+walk_in_version(struct walk *walk, int folder_fd, const char *name)
+{
+    struct walk_entry entry = {
+        .folder_fd = folder_fd, .name = name, .path = walk->path};
+    size_t before;
+    int r;
+
+    if (!name_to_key(name, entry.key.arguments)) {
+        return walk_foreign(walk);
+    }
+    before = walk_push(walk, name);
+    walk_key(walk, &entry.key);
+    r = walk->visitor->entry(walk->visitor->context, &entry);
+    walk_pop(walk, before);
+    return r;
+}
+
+static int
+walk_in_function(struct walk *walk, int folder_fd, const char *name)
+{
+    uint8_t version[CJ_KEY_BYTES];
+    int r;
+
+    if (name_to_key(name, version)) {
+        return walk_into(walk, folder_fd, name, walk_in_version);
+    }
+    if (walk->versions_only) {
+        return 0;
+    }
+    if (walk->depth == NAME_MAX_DEPTH || !name_is_escaped(name)) {
+        return walk_foreign(walk);
+    }
+    walk->depth++;
+    r = walk_into(walk, folder_fd, name, walk_in_function);
+    walk->depth--;
+    return r;
+}
+
+static int
+walk_in_temps(struct walk *walk, int folder_fd, const char *name)
+{
+    return walk->visitor->temp(walk->visitor->context, folder_fd, name);
+}
+
+static int
+walk_temps(struct walk *walk, int root_fd)
+{
+    int fd = -1;
+    int r = place_enter(walk->store, root_fd, PLACE_TEMPS, &fd);
+
+    if (place_is_foreign(r)) {
+        return walk_foreign(walk);
+    }
+    if (r == 0 && !walk->visitor->temp) {
+        descriptor_close(fd);
+        return 0;
+    }
+    return r < 0 ? r : walk_names(walk, fd, walk_in_temps);
+}
+
+static int
+walk_in_root(struct walk *walk, int folder_fd, const char *name)
+{
+    uint8_t version[CJ_KEY_BYTES];
+
+    if (strcmp(name, PLACE_IGNORE) == 0) {
+        return 0;
+    }
+    if (strcmp(name, PLACE_TEMPS) == 0) {
+        return walk_temps(walk, folder_fd);
+    }
+    /* A version of no function. */
+    if (name_to_key(name, version)) {
+        return walk_foreign(walk);
+    }
+    return walk_in_function(walk, folder_fd, name);
+}
+
+static int
+walk_from(struct walk *walk, const char *path, walk_step step)
+{
+    int fd;
+    int r = place_open(walk->store, path, false, &fd);
+
+    if (r == 0) {
+        r = walk_names(walk, fd, step);
+    }
+    return r == -ENOENT ? 0 : r;
+}
+
+int
+walk_store(const struct cj_store *store, const struct walk_visitor *visitor)
+{
+    struct walk walk = {.store = store, .visitor = visitor, .path = PLACE_ROOT};
+
+    walk.n_path = strlen(walk.path);
+    return walk_from(&walk, "", walk_in_root);
+}
+
+int
+walk_function(const struct cj_store *store, const char *path,
+              const struct walk_visitor *visitor)
+{
+    struct walk walk = {
+        .store = store, .visitor = visitor, .versions_only = true, .path = PLACE_ROOT};
+
+    walk.n_path = strlen(walk.path);
+    (void)walk_push(&walk, path);
+    return walk_from(&walk, path, walk_in_function);
+}

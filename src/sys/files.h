@@ -1,0 +1,60 @@
+/* Files, reached from the descriptor of their folder: never through a symbolic link,
+ * never waiting for the other end of a pipe. All results are 0 or -errno; an
+ * interrupted call is taken up again. */
+
+#ifndef SYS_FILES_H
+#define SYS_FILES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cjoblib/base.h"
+
+enum file_kind { FILE_REGULAR, FILE_FOLDER, FILE_LINK, FILE_OTHER };
+
+struct file_facts {
+    enum file_kind kind;
+    bool is_open_to_all; /* anybody may write */
+    bool is_unlinked;    /* it has no name any more */
+    uint32_t owner;
+    uint64_t n_bytes;
+    int64_t written_ns; /* modification time, nanoseconds since 1970 */
+};
+
+/* Open for reading. -ELOOP: a symbolic link stands there; -ENXIO: a socket. */
+CJ_MUST_CHECK int
+file_open(int folder_fd, const char *name, int *ret_fd);
+
+CJ_MUST_CHECK int
+file_facts(int fd, struct file_facts *ret_facts);
+
+/* Of what stands under `name`; of the link itself when that is a symbolic link. */
+CJ_MUST_CHECK int
+file_facts_at(int folder_fd, const char *name, struct file_facts *ret_facts);
+
+/* Read up to `size` bytes from `offset`; fewer only where the file ends. */
+CJ_MUST_CHECK int
+file_read(int fd, uint64_t offset, void *buffer, size_t size, size_t *ret_n_read);
+
+/* Write all of the pieces, one after the other, at the descriptor's position. */
+CJ_MUST_CHECK int
+file_write(int fd, const struct cj_bytes *pieces, size_t n_pieces);
+
+/* Have the file system set `n_bytes` aside for the file. 0 also where it can't do that;
+ * -ENOSPC, -EDQUOT: there is not so much. */
+CJ_MUST_CHECK int
+file_reserve(int fd, uint64_t n_bytes);
+
+/* Set the modification time to now. */
+CJ_MUST_CHECK int
+file_touch(int fd);
+
+/* Put the file that is called `from` in the place of `to`, whether one stands there or
+ * not. */
+CJ_MUST_CHECK int
+file_rename(int from_fd, const char *from, int to_fd, const char *to);
+
+CJ_MUST_CHECK int
+file_remove(int folder_fd, const char *name);
+
+#endif
