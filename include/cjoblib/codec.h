@@ -70,6 +70,11 @@ cj_codec_by_name(const char *name, enum cj_codec_kind *ret_kind);
 CJ_API const char *
 cj_codec_name(enum cj_codec_kind kind);
 
+/* The levels an encoder of this kind takes, from and to, both included. -EINVAL: no such
+ * kind. */
+CJ_API CJ_MUST_CHECK int
+cj_codec_levels(enum cj_codec_kind kind, int *ret_min, int *ret_max);
+
 /* Whether the library was built with it. Making one that is not there is -ENOTSUP. */
 CJ_API bool
 cj_codec_is_built(enum cj_codec_kind kind);

@@ -1,0 +1,122 @@
+/* The writing hand: steps a library's encoder and hands its output to the sink in large
+ * pieces. */
+
+#include <errno.h>
+
+#include "base/cleanup.h"
+#include "base/memory.h"
+#include "codec/ops.h"
+
+struct cj_encoder {
+    const struct codec_ops *ops;
+    void *state;
+    struct cj_sink sink;
+    int error;    /* what every further call gives: the first failure, or -EINVAL once done */
+    size_t n_out; /* bytes of `out` that the sink has not seen */
+    uint8_t out[CODEC_BUFFER_BYTES];
+};
+
+static void
+encoder_free_p(struct cj_encoder **encoder)
+{
+    cj_encoder_free(*encoder);
+}
+
+int
+cj_encoder_new(enum cj_codec_kind kind, int level, struct cj_sink sink,
+               struct cj_encoder **ret_encoder)
+{
+    AUTO(encoder_free_p) struct cj_encoder *encoder = NULL;
+    const struct codec_kind *found = codec_kind_find(kind);
+    int r;
+
+    if (found && level == CJ_CODEC_LEVEL_DEFAULT) {
+        level = found->level_default;
+    }
+    if (!found || level < found->level_min || level > found->level_max) {
+        return -EINVAL;
+    }
+    if (!codec_ops_are_there(found->ops)) {
+        return -ENOTSUP;
+    }
+    encoder = mem_alloc(sizeof(*encoder));
+    if (!encoder) {
+        return -ENOMEM;
+    }
+    encoder->ops = found->ops;
+    encoder->state = NULL;
+    encoder->sink = sink;
+    encoder->error = 0;
+    encoder->n_out = 0;
+    r = encoder->ops->encoder_new(level, &encoder->state);
+    if (r == 0) {
+        *ret_encoder = TAKE_PTR(encoder);
+    }
+    return r;
+}
+
+void
+cj_encoder_free(struct cj_encoder *encoder)
+{
+    if (encoder) {
+        if (encoder->state) {
+            encoder->ops->encoder_free(encoder->state);
+        }
+        mem_free(encoder);
+    }
+}
+
+/* Hand the sink what has gathered. */
+static int
+encoder_drain(struct cj_encoder *encoder)
+{
+    size_t n_out = encoder->n_out;
+
+    encoder->n_out = 0;
+    return n_out > 0 ? encoder->sink.write(encoder->sink.context, encoder->out, n_out) : 0;
+}
+
+/* One step of `encode` or `finish` into the room that is left. */
+static int
+encoder_step(struct cj_encoder *encoder, int (*step)(void *, struct codec_flow *),
+             struct codec_flow *flow)
+{
+    int r;
+
+    flow->out = encoder->out + encoder->n_out;
+    flow->n_out = CODEC_BUFFER_BYTES - encoder->n_out;
+    r = step(encoder->state, flow);
+    encoder->n_out = CODEC_BUFFER_BYTES - flow->n_out;
+    return r;
+}
+
+int
+cj_encoder_write(struct cj_encoder *encoder, const void *data, size_t size)
+{
+    struct codec_flow flow = {.in = data, .n_in = size};
+    int r = encoder->error;
+
+    while (r == 0 && flow.n_in > 0) {
+        r = encoder_step(encoder, encoder->ops->encode, &flow);
+        /* What is left was left for want of room. */
+        if (r == 0 && flow.n_in > 0) {
+            r = encoder_drain(encoder);
+        }
+    }
+    encoder->error = r;
+    return r;
+}
+
+int
+cj_encoder_finish(struct cj_encoder *encoder)
+{
+    struct codec_flow flow = {.in = encoder->out, .n_in = 0};
+    int step = CODEC_MORE, r = encoder->error;
+
+    while (r == 0 && step == CODEC_MORE) {
+        step = encoder_step(encoder, encoder->ops->finish, &flow);
+        r = step < 0 ? step : encoder_drain(encoder);
+    }
+    encoder->error = r < 0 ? r : -EINVAL;
+    return r;
+}

@@ -1,0 +1,3 @@
+#include "codec/ops.h"
+
+const struct codec_ops codec_lz4 = {0};
