@@ -251,7 +251,7 @@ store_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         return NULL;
     }
     self->location = location;
-    r = cj_store_open(PyBytes_AS_STRING(bytes), &self->store);
+    r = cj_store_open(PyBytes_AS_STRING(bytes), NULL, &self->store);
     Py_DECREF(bytes);
     if (r < 0) {
         error_raise(r, location);
