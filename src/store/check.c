@@ -20,7 +20,14 @@ check_load(const struct cj_store *store, const struct walk_entry *found, bool ve
     if (r == 0) {
         r = (verify ? load_entry : load_meta)(fd, ret_facts, &found->key, ret_entry);
     }
-    return r == -EIO && fd >= 0 ? CJ_STORE_CORRUPT : r;
+    switch (r) {
+    case -EIO:
+        return CJ_STORE_CORRUPT;
+    case -EACCES:
+        return CJ_STORE_FOREIGN;
+    default:
+        return r;
+    }
 }
 
 struct check_walk {
@@ -73,7 +80,7 @@ struct check {
 static int
 check_remove(const struct check *check, int folder_fd, const char *name)
 {
-    return check->fix ? file_remove(folder_fd, name) : 0;
+    return check->fix ? walk_gone(file_remove(folder_fd, name)) : 0;
 }
 
 static int
@@ -124,7 +131,7 @@ check_temp(void *context, int temps_fd, const char *name)
     if (place_is_foreign(r)) {
         return check_foreign(check);
     }
-    return r == DRAFT_ALIVE ? 0 : r;
+    return r == DRAFT_ALIVE ? 0 : walk_gone(r);
 }
 
 int

@@ -19,12 +19,12 @@ clear_entry(void *context, const struct walk_entry *entry)
     int r = file_facts_at(entry->folder_fd, entry->name, &facts);
 
     if (r < 0) {
-        return r;
+        return walk_gone(r);
     }
     if (facts.kind != FILE_REGULAR || facts.owner != store->owner) {
         return 0;
     }
-    return file_remove(entry->folder_fd, entry->name);
+    return walk_gone(file_remove(entry->folder_fd, entry->name));
 }
 
 static int
@@ -33,9 +33,9 @@ clear_temp(void *context, int temps_fd, const char *name)
     int r = draft_judge(context, temps_fd, name);
 
     if (r == DRAFT_DEAD) {
-        return file_remove(temps_fd, name);
+        return walk_gone(file_remove(temps_fd, name));
     }
-    return r == DRAFT_ALIVE || place_is_foreign(r) ? 0 : r;
+    return r == DRAFT_ALIVE || place_is_foreign(r) ? 0 : walk_gone(r);
 }
 
 /* A folder that is not empty holds what is foreign, or what a writer put there. */
@@ -45,10 +45,9 @@ clear_leave(void *context, int parent_fd, const char *name)
     int r = folder_remove(parent_fd, name);
 
     (void)context;
-    return r == -ENOTEMPTY || r == -EEXIST ? 0 : r;
+    return r == -ENOTEMPTY || r == -EEXIST ? 0 : walk_gone(r);
 }
 
-/* How cj_store.* is handed to the visitor, which reads it only. */
 static struct walk_visitor
 clear_visitor(struct cj_store *store)
 {

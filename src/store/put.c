@@ -38,6 +38,7 @@ put_open(struct cj_shelf *shelf, int folder_fd, void *context)
 {
     struct put *put = context;
 
+    draft_done(&put->draft);
     return draft_open(&put->draft, shelf->store, folder_fd, put->named);
 }
 

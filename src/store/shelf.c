@@ -133,6 +133,7 @@ shelf_renew(struct cj_shelf *shelf, int folder_fd, bool make)
     struct file_facts facts;
     int r = file_facts(folder_fd, &facts);
 
+    /* ESTALE: a network's file system, of what another host removed. */
     if (r != -ESTALE && (r < 0 || !facts.is_unlinked)) {
         return r;
     }
@@ -147,7 +148,7 @@ int
 shelf_do(struct cj_shelf *shelf, bool make, shelf_step step, void *context)
 {
     int folder_fd;
-    int r;
+    int r, renewed;
 
     for (int i = 0; i < PLACE_TRIES; i++) {
         r = shelf_folder(shelf, make, &folder_fd);
@@ -155,13 +156,14 @@ shelf_do(struct cj_shelf *shelf, bool make, shelf_step step, void *context)
             return r;
         }
         r = step(shelf, folder_fd, context);
-        /* A network's file system says ESTALE of what another host removed. */
-        if (r != -ENOENT && r != -ESTALE) {
+        if (r >= 0) {
             return r;
         }
-        r = shelf_renew(shelf, folder_fd, make);
-        if (r <= 0) {
-            return r < 0 ? r : -ENOENT;
+        /* In a removed folder a call may fail with ENOENT, EPERM, or other errors, as
+         * the file system likes. */
+        renewed = shelf_renew(shelf, folder_fd, make);
+        if (renewed <= 0) {
+            return renewed < 0 ? renewed : r;
         }
     }
     return -EBUSY;

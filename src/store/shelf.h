@@ -23,8 +23,7 @@ struct cj_shelf {
     _Atomic int folder_fd;
 };
 
-/* Something to do in the shelf's folder; -ENOENT when the folder turns out to be
- * removed. */
+/* Something to do in the shelf's folder. It fails when the folder was removed. */
 typedef int (*shelf_step)(struct cj_shelf *shelf, int folder_fd, void *context);
 
 /* Do it, again in the new folder when the one that was open is removed. With `make` the

@@ -32,7 +32,13 @@ walk_foreign(const struct walk *walk)
     return walk->visitor->foreign ? walk->visitor->foreign(walk->visitor->context) : 0;
 }
 
-/* Do `step` with each name of a folder. What vanishes meanwhile was never there. */
+int
+walk_gone(int r)
+{
+    return r == -ENOENT ? 0 : r;
+}
+
+/* Do `step` with each name of a folder, which is closed then. */
 static int
 walk_names(struct walk *walk, int folder_fd, walk_step step)
 {
@@ -46,7 +52,6 @@ walk_names(struct walk *walk, int folder_fd, walk_step step)
             break;
         }
         r = step(walk, folder_list_fd(list), name);
-        r = r == -ENOENT ? 0 : r;
     }
     return r;
 }
@@ -77,11 +82,11 @@ walk_into(struct walk *walk, int parent_fd, const char *name, walk_step step)
     int r = place_enter(walk->store, parent_fd, name, &fd);
     size_t before;
 
-    if (place_is_foreign(r)) {
+    if (place_is_foreign(r) || r == -EACCES) {
         return walk_foreign(walk);
     }
     if (r < 0) {
-        return r;
+        return walk_gone(r);
     }
     before = walk_push(walk, name);
     r = walk_names(walk, fd, step);
@@ -166,7 +171,7 @@ walk_temps(struct walk *walk, int root_fd)
         descriptor_close(fd);
         return 0;
     }
-    return r < 0 ? r : walk_names(walk, fd, walk_in_temps);
+    return r < 0 ? walk_gone(r) : walk_names(walk, fd, walk_in_temps);
 }
 
 static int
@@ -193,10 +198,7 @@ walk_from(struct walk *walk, const char *path, walk_step step)
     int fd;
     int r = place_open(walk->store, path, false, &fd);
 
-    if (r == 0) {
-        r = walk_names(walk, fd, step);
-    }
-    return r == -ENOENT ? 0 : r;
+    return r < 0 ? walk_gone(r) : walk_names(walk, fd, step);
 }
 
 int

@@ -31,6 +31,10 @@ struct walk_visitor {
     void *context;
 };
 
+/* The same result, but 0 for -ENOENT: what was gone already was not seen. */
+CJ_MUST_CHECK int
+walk_gone(int r);
+
 /* The whole store. A store that is not there is empty. */
 CJ_MUST_CHECK int
 walk_store(const struct cj_store *store, const struct walk_visitor *visitor);
