@@ -16,7 +16,11 @@
  * The streams are the formats' own: zlib (RFC 1950), gzip (RFC 1952), bzip2, xz and the
  * older lzma-alone, lz4 frames, zstd frames (RFC 8878). Readers accept every legal stream,
  * also several members one after the other where the format has them; anything else behind
- * the data is an error, never a wait.
+ * the data is an error, never a wait. Left out: the "legacy" frames of lz4.
+ *
+ * An encoder holds about 256 KiB and a decoder as much, beside what the format needs: for xz
+ * and lzma up to 680 MB at preset 9, for the others a few MB. A sink gets pieces of up to
+ * 256 KiB, a source is asked for as much.
  */
 
 #ifndef CJ_CODEC_H
@@ -107,8 +111,13 @@ cj_decoder_free(struct cj_decoder *decoder);
 
 /* Fill `buffer` with the next `size` bytes of the data; fewer only at its end.
  * -EBADMSG: not a stream of this kind, damaged, or something else follows it; -ENODATA: the
- * stream ends too early; -ENOMEM; or what the source returned. After an error every call
- * gives that error again. What was decoded before the error is not handed out with it. */
+ * stream ends too early (also when less than a header of garbage follows an xz stream);
+ * -ENOMEM, also for an xz or lzma header that asks for more than 2 GiB; -EIO: the source
+ * claimed more than it was asked for; or what the source returned. After an error every call
+ * gives that error again. What the failing call decoded before it is not handed out.
+ *
+ * Damage is noticed where the format has a checksum: all but lzma-alone. It is only sure to
+ * be noticed once a call gave n < size: the checksum comes last. */
 CJ_API CJ_MUST_CHECK int
 cj_decoder_read(struct cj_decoder *decoder, void *buffer, size_t size, size_t *ret_n_read);
 

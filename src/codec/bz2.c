@@ -42,7 +42,8 @@ bz2_count(size_t n)
 
 /* One call of libbz2 on the flow. Its input pointer is not const; it only reads. */
 static int
-bz2_call(bz_stream *bz, struct codec_flow *flow, int (*call)(bz_stream *, int), int action)
+bz2_call(bz_stream *bz, struct codec_flow *flow, int (*call)(bz_stream *, int),
+         int action)
 {
     unsigned int n_in = bz2_count(flow->n_in), n_out = bz2_count(flow->n_out);
     int code;

@@ -1,6 +1,6 @@
 /* The reading hand: feeds a library's decoder from the source, member by member.
  *
- *      MEMBER --- the library says: complete ---> BETWEEN --- the source ended ---> DONE
+ *      MEMBER --- the library says: complete ---> BETWEEN --- the source ends ---> DONE
  *         ^                                          |
  *         +------- another member starts here -------+--- anything else: -EBADMSG
  */
@@ -86,8 +86,8 @@ decoder_refill(struct cj_decoder *decoder)
     size_t n_read = 0;
     int r;
 
-    r = decoder->source.read(decoder->source.context, decoder->buffer, CODEC_BUFFER_BYTES,
-                             &n_read);
+    r = decoder->source.read(decoder->source.context, decoder->buffer,
+                             CODEC_BUFFER_BYTES, &n_read);
     if (r < 0) {
         return r;
     }
@@ -100,8 +100,8 @@ decoder_refill(struct cj_decoder *decoder)
     return 0;
 }
 
-/* One step inside a member: decode what lies there and, when nothing comes of it, get more.
- * The order matters: a library may still hold output when its input is used up. */
+/* One step inside a member: decode what lies there and, when nothing comes of it, get
+ * more. In this order, as a library may still hold output when its input is used up. */
 static int
 decoder_step_member(struct cj_decoder *decoder, struct codec_flow *flow)
 {
@@ -152,7 +152,8 @@ decoder_step_between(struct cj_decoder *decoder)
 }
 
 int
-cj_decoder_read(struct cj_decoder *decoder, void *buffer, size_t size, size_t *ret_n_read)
+cj_decoder_read(struct cj_decoder *decoder, void *buffer, size_t size,
+                size_t *ret_n_read)
 {
     struct codec_flow flow = {.out = buffer, .n_out = size};
     int r = decoder->error;

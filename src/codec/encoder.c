@@ -11,7 +11,7 @@ struct cj_encoder {
     const struct codec_ops *ops;
     void *state;
     struct cj_sink sink;
-    int error;    /* what every further call gives: the first failure, or -EINVAL once done */
+    int error; /* of every further call: the first failure, or -EINVAL once finished */
     size_t n_out; /* bytes of `out` that the sink has not seen */
     uint8_t out[CODEC_BUFFER_BYTES];
 };
@@ -73,7 +73,8 @@ encoder_drain(struct cj_encoder *encoder)
     size_t n_out = encoder->n_out;
 
     encoder->n_out = 0;
-    return n_out > 0 ? encoder->sink.write(encoder->sink.context, encoder->out, n_out) : 0;
+    return n_out > 0 ? encoder->sink.write(encoder->sink.context, encoder->out, n_out)
+                     : 0;
 }
 
 /* One step of `encode` or `finish` into the room that is left. */

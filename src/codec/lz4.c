@@ -1,5 +1,5 @@
-/* lz4 frames, any number one after the other, skippable ones among them. Those of the old
- * "legacy" format are not read: liblz4 does not know them either. */
+/* lz4 frames, any number one after the other, skippable ones among them. Those of the
+ * old "legacy" format are not read: liblz4 does not know them either. */
 
 #include <errno.h>
 #include <lz4frame.h>
@@ -9,8 +9,8 @@
 #include "base/memory.h"
 #include "codec/ops.h"
 
-/* A block, and what the library is given at once: two of them, whatever they become, fit
- * into CODEC_BUFFER_BYTES. */
+/* A block, and what the library is given at once: two of them, whatever they become,
+ * fit into CODEC_BUFFER_BYTES. */
 #define LZ4_PIECE_BYTES ((size_t)64 * 1024)
 
 struct lz4_encoder {
@@ -52,7 +52,8 @@ lz4_encoder_begin(struct lz4_encoder *self, struct codec_flow *flow)
     if (self->is_begun || flow->n_out < LZ4F_HEADER_SIZE_MAX) {
         return 0;
     }
-    n_made = LZ4F_compressBegin(self->context, flow->out, flow->n_out, &self->preferences);
+    n_made =
+        LZ4F_compressBegin(self->context, flow->out, flow->n_out, &self->preferences);
     if (LZ4F_isError(n_made)) {
         return lz4_error(n_made);
     }
@@ -129,7 +130,8 @@ static int
 lz4_decode(void *decoder, struct codec_flow *flow, bool is_last)
 {
     size_t n_in = flow->n_in, n_out = flow->n_out;
-    size_t n_wanted = LZ4F_decompress(decoder, flow->out, &n_out, flow->in, &n_in, NULL);
+    size_t n_wanted =
+        LZ4F_decompress(decoder, flow->out, &n_out, flow->in, &n_in, NULL);
 
     (void)is_last;
     if (LZ4F_isError(n_wanted)) {

@@ -1,5 +1,5 @@
-/* xz files (any number of streams, and the padding between them) and the older lzma-alone
- * container, by liblzma. */
+/* xz files (any number of streams, and the padding between them) and the older
+ * lzma-alone container, by liblzma. */
 
 #include <errno.h>
 #include <lzma.h>

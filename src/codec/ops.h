@@ -1,7 +1,7 @@
 /* What a compression library must be able to do for encoder.c and decoder.c.
  *
- * All of them are driven by the same two hands: bytes lie in front of them, room lies behind
- * them, and a step moves both on.
+ * All of them are driven by the same two hands: bytes lie in front of them, room lies
+ * behind them, and a step moves both on.
  *
  *      in ->|######......|        encode, decode        |####........|<- out
  *            taken  n_in           -------->             made   n_out
@@ -18,8 +18,9 @@
 
 #include "cjoblib/codec.h"
 
-/* The room behind an encoder and before a decoder. An encoder that is called with all of it
- * free makes progress: this is enough for the largest piece any library insists on. */
+/* The room behind an encoder and before a decoder. An encoder that is called with all
+ * of it free makes progress: this is enough for the largest piece any library insists
+ * on. */
 #define CODEC_BUFFER_BYTES ((size_t)256 * 1024)
 
 struct codec_flow {
@@ -45,10 +46,11 @@ struct codec_ops {
     void (*encoder_free)(void *encoder);
 
     int (*decoder_new)(void **ret_decoder);
-    /* `is_last`: nothing follows `in`. No progress on the last input is a stream cut off. */
+    /* `is_last`: nothing follows `in`. No progress on the last input is a stream cut
+     * off. */
     int (*decode)(void *decoder, struct codec_flow *flow, bool is_last);
-    /* Make ready for another member, whose first byte is `first`; -EBADMSG: no member starts
-     * so. NULL: members never follow each other, or decode() sees to it. */
+    /* Make ready for another member, whose first byte is `first`; -EBADMSG: no member
+     * starts so. NULL: members never follow each other, or decode() sees to it. */
     int (*decoder_restart)(void *decoder, uint8_t first);
     void (*decoder_free)(void *decoder);
 };
@@ -73,8 +75,7 @@ struct codec_kind {
     const struct codec_ops *ops;
 };
 
-const struct codec_kind *
-codec_kind_find(enum cj_codec_kind kind);
+const struct codec_kind *codec_kind_find(enum cj_codec_kind kind);
 
 /* Move the front of a flow on. */
 static inline void

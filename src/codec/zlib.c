@@ -1,4 +1,4 @@
-/* zlib streams (RFC 1950, one member) and gzip files (RFC 1952, any number of members). */
+/* zlib streams (RFC 1950, one member) and gzip files (RFC 1952, several members). */
 
 #define ZLIB_CONST
 #include <zlib.h>

@@ -24,8 +24,7 @@ zstd_encoder_new(int level, void **ret_encoder)
     if (!context) {
         return -ENOMEM;
     }
-    if (ZSTD_isError(
-            ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level)) ||
+    if (ZSTD_isError(ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level)) ||
         ZSTD_isError(ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1))) {
         (void)ZSTD_freeCCtx(context);
         return -EINVAL;
