@@ -292,6 +292,7 @@ memo_descr_get(PyObject *op, PyObject *object, PyObject *Py_UNUSED(type))
 static PyMethodDef memo_methods[] = {
     {"_key", (PyCFunction)(void (*)(void))memo_key_method, METH_FASTCALL | METH_KEYWORDS,
      memo_key_doc},
+    {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS, "See PEP 585."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -7,8 +7,8 @@ costs next to nothing.
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cjoblib._core import version as __version__
     from cjoblib._install import install_as_joblib
@@ -78,10 +78,10 @@ _MODULES = frozenset(
 )
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name in _HOME:
         module, attribute = _HOME[name]
-        value = getattr(importlib.import_module(f"cjoblib.{module}"), attribute)
+        value: object = getattr(importlib.import_module(f"cjoblib.{module}"), attribute)
     elif name in _MODULES:
         value = importlib.import_module(f"cjoblib.{name}")
     else:

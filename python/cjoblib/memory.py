@@ -8,15 +8,12 @@ function and the version of its code. Looking a call up is C from end to end
 from __future__ import annotations
 
 import functools
-import inspect
-import json
 import os
 import sys
 import time
 import types
 import warnings
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any, NamedTuple, ParamSpec, TypeVar, overload
 
 from cjoblib import _core
@@ -26,7 +23,13 @@ __all__ = ["CacheWarning", "MemorizedFunc", "Memory"]
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_MISSING = inspect.Parameter.empty
+
+
+class _Missing:
+    """Stands for the default of a parameter that has none."""
+
+
+_MISSING = _Missing()
 
 
 class CacheWarning(UserWarning):
@@ -48,6 +51,8 @@ class _Table(NamedTuple):
 
 
 def _table(func: Callable[..., Any]) -> _Table:
+    import inspect
+
     try:
         parameters = list(inspect.signature(func).parameters.values())
     except (TypeError, ValueError):  # NumPy's ufuncs, some builtins: taken as they come
@@ -58,7 +63,7 @@ def _table(func: Callable[..., Any]) -> _Table:
     n_only = kinds.count(kind.POSITIONAL_ONLY)
     return _Table(
         tuple(sys.intern(p.name) for p in named),
-        tuple(p.default for p in named),
+        tuple(_MISSING if p.default is p.empty else p.default for p in named),
         n_only,
         n_only + kinds.count(kind.POSITIONAL_OR_KEYWORD),
         kind.VAR_POSITIONAL in kinds,
@@ -86,7 +91,7 @@ def _code_digest(code: types.CodeType, digest: _core.Digest) -> None:
         if isinstance(constant, types.CodeType):
             _code_digest(constant, digest)
         else:
-            digest.update(repr((type(constant), constant)).encode())
+            digest.update(_core.canonical_hash(constant).encode())
 
 
 def _version(func: Callable[..., Any]) -> bytes:
@@ -95,6 +100,8 @@ def _version(func: Callable[..., Any]) -> bytes:
     The source text where there is one; the bytecode where there is none, and for lambdas
     too, of which one line can hold several.
     """
+    import inspect
+
     digest = _core.Digest("xxh128")
     func = inspect.unwrap(func)
     inner = func
@@ -120,7 +127,7 @@ def _bound(func: Any) -> list[Any]:
     while isinstance(func, functools.partial):
         found += [func.args, func.keywords]
         func = func.func
-    if inspect.ismethod(func):
+    if isinstance(func, types.MethodType):
         found.append(func.__self__)
     return found
 
@@ -245,6 +252,8 @@ class MemorizedFunc(_core.Memo[P, R]):
     # Storing.
 
     def _store(self, key: bytes, value: Any, seconds: float) -> None:
+        import json
+
         assert self._shelf is not None
         metadata = json.dumps({"seconds": round(seconds, 6), "time": time.time()}).encode()
         try:
@@ -408,7 +417,7 @@ class Memory:
             raise TypeError(f"location must be a path or None, not {location!r}")
         self.location: str | None = None
         if location is not None:
-            self.location = os.path.abspath(Path(location).expanduser())
+            self.location = os.path.abspath(os.path.expanduser(location))
         self._verbose = int(verbose)
         self.store = _store(self.location)
 

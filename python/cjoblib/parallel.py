@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, NoReturn, ParamSpec, TypeVar
 
-from cjoblib import _core, _worker
+from cjoblib import _core, _spawn
 
 __all__ = [
     "Parallel",
@@ -98,7 +98,7 @@ def effective_n_jobs(n_jobs: int | None = -1) -> int:
         raise ValueError(f"n_jobs={n_jobs!r} is not a whole number") from None
     if number == 0:
         raise ValueError("n_jobs=0 in Parallel has no meaning")
-    if _worker.depth() > 0:
+    if _spawn.depth() > 0:
         return 1
     return number if number > 0 else max(1, cpu_count() + 1 + number)
 
@@ -155,8 +155,13 @@ class Parallel(Generic[R]):
                 _raise_death,
                 self._print_done if self.verbose > 0 else None,
             )
-        finally:
+        except TerminatedWorkerError:
+            pool.close()
+            raise
+        except BaseException:
             _pool_give(wanted, pool)
+            raise
+        _pool_give(wanted, pool)
         if self.verbose > 0:
             self._print_end(len(results), n_jobs)
         return results
@@ -189,7 +194,9 @@ def _name(function: Any) -> str:
 
 
 def _raise_failure(index: int, function: Any, failure: tuple[Any, ...]) -> NoReturn:
-    raise _worker.rebuild(failure)
+    from cjoblib._failure import rebuild
+
+    raise rebuild(failure)
 
 
 def _raise_death(index: int | None, function: Any, pid: int, status: int) -> NoReturn:
@@ -211,8 +218,8 @@ def _raise_death(index: int | None, function: Any, pid: int, status: int) -> NoR
 # --- pools that wait for the next loop -----------------------------------------------------
 
 
-_Wanted = tuple[int, str, tuple[str, ...]]
-"""What a pool was made for: number of workers, working directory, module path."""
+_Wanted = tuple[int, str, str, tuple[str, ...]]
+"""What a pool was made for: number of workers, interpreter, working directory, module path."""
 
 
 class _Idle:
@@ -231,7 +238,7 @@ _idle = _Idle()
 
 
 def _wanted(n_jobs: int) -> _Wanted:
-    return n_jobs, os.getcwd(), tuple(sys.path)
+    return n_jobs, sys.executable, os.getcwd(), tuple(sys.path)
 
 
 def _pool_take(wanted: _Wanted) -> _core.Pool:
@@ -249,12 +256,12 @@ def _pool_take(wanted: _Wanted) -> _core.Pool:
 
 
 def _pool_open(n_jobs: int) -> _core.Pool:
-    variables = _worker.environment(n_jobs)
+    variables = _spawn.environment(n_jobs)
     return _core.Pool(
         n_jobs,
-        _worker.command(),
+        _spawn.command(),
         [f"{name}={value}" for name, value in variables.items()],
-        _worker.hello(),
+        _spawn.hello(),
     )
 
 

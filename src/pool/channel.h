@@ -1,0 +1,48 @@
+/* Messages over one socket: the only part of the pool that moves their bytes.
+ *
+ * The owner's side never sleeps: channel_push() queues, channel_flush() sends what
+ * fits, channel_fill() takes what is there, channel_next() gives the messages that are
+ * whole. The worker's side sleeps: channel_wait(), channel_reply(). Used by one thread.
+ */
+
+#ifndef POOL_CHANNEL_H
+#define POOL_CHANNEL_H
+
+#include "pool/inbox.h"
+#include "pool/outbox.h"
+
+struct channel {
+    int fd;
+    struct outbox outbox;
+    struct inbox inbox;
+};
+
+enum channel_outcome {
+    CHANNEL_LATER = 1, /* no more now */
+    CHANNEL_ENDED,     /* the peer is gone */
+};
+
+/* The channel uses `fd` and does not own it. */
+void channel_init(struct channel *channel, int fd);
+void channel_done(struct channel *channel);
+
+/* 0: all is sent; CHANNEL_LATER, CHANNEL_ENDED. */
+CJ_MUST_CHECK int channel_flush(struct channel *channel);
+
+/* One read: 0 when something came; CHANNEL_LATER, CHANNEL_ENDED, -ENOMEM. */
+CJ_MUST_CHECK int channel_fill(struct channel *channel);
+
+/* CHANNEL_LATER: no message is whole; -EPROTO, -ENOMEM: as inbox_next(). */
+CJ_MUST_CHECK int channel_next(struct channel *channel, struct frame_head *ret_head,
+                               struct cj_blob *ret_body);
+
+/* Sleep until a message is whole: CHANNEL_ENDED, also in the middle of one. */
+CJ_MUST_CHECK int channel_wait(struct channel *channel, struct frame_head *ret_head,
+                               struct cj_blob *ret_body);
+
+/* Send one message of `n_parts` pieces and sleep until it is sent; the sizes and the
+ * hash in `head` are filled in here. CHANNEL_ENDED, -ENOMEM, -EOVERFLOW. */
+CJ_MUST_CHECK int channel_reply(struct channel *channel, struct frame_head *head,
+                                const struct cj_bytes *parts, size_t n_parts);
+
+#endif

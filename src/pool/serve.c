@@ -1,0 +1,174 @@
+/* The worker's side: take a message, do what it says, answer. */
+
+#include <errno.h>
+
+#include "base/cleanup.h"
+#include "cjoblib/pool.h"
+#include "pool/board.h"
+#include "pool/channel.h"
+#include "pool/watch.h"
+#include "sys/descriptor.h"
+#include "sys/interrupt.h"
+#include "sys/shared_memory.h"
+#include "sys/socket_pair.h"
+
+struct server {
+    struct channel channel;
+    struct board *board;
+    struct watch watch;
+    cj_worker_function function;
+    void *context;
+    int result; /* of the function, where it ends all */
+};
+
+enum serve_outcome {
+    SERVE_ENDED = 1, /* no more tasks, for whatever good reason */
+};
+
+static int
+serve_answer(struct server *server, enum frame_kind kind,
+             const struct frame_head *question, const struct cj_reply *reply)
+{
+    struct frame_head head = {
+        .kind = kind,
+        .ticket = question->ticket,
+        .number = question->number,
+    };
+    int r;
+
+    r = channel_reply(&server->channel, &head, reply->parts, reply->n_parts);
+    return r == CHANNEL_ENDED ? SERVE_ENDED : r;
+}
+
+static int
+serve_task(struct server *server, const struct frame_head *head, struct cj_task *task)
+{
+    static const struct cj_reply nothing = {false, NULL, 0};
+    struct cj_reply reply = nothing;
+
+    server->result = server->function(server->context, task, &reply);
+    if (server->result != 0) {
+        return SERVE_ENDED;
+    }
+    switch (task->kind) {
+    case CJ_TASK_HELLO:
+        return serve_answer(server, FRAME_READY, head, &nothing);
+    case CJ_TASK_RUN:
+        return serve_answer(server, reply.is_failure ? FRAME_FAILURE : FRAME_RESULT,
+                            head, &reply);
+    default:
+        return 0;
+    }
+}
+
+/* The body lives until the answer is sent: that may be made of it. */
+static int
+serve_call(struct server *server, enum cj_task_kind kind, const struct frame_head *head,
+           struct cj_blob *body)
+{
+    struct cj_task task = {.kind = kind, .number = head->number};
+    int r;
+
+    task.body = TAKE(*body, (struct cj_blob)CJ_BLOB_INIT);
+    r = serve_task(server, head, &task);
+    cj_blob_done(&task.body);
+    return r;
+}
+
+static int
+serve_kind(const struct frame_head *head, enum cj_task_kind *ret_kind)
+{
+    switch (head->kind) {
+    case FRAME_HELLO:
+        *ret_kind = CJ_TASK_HELLO;
+        return 0;
+    case FRAME_CONTEXT:
+        *ret_kind = CJ_TASK_CONTEXT;
+        return 0;
+    case FRAME_RUN:
+        *ret_kind = CJ_TASK_RUN;
+        return 0;
+    default:
+        return -EPROTO;
+    }
+}
+
+static int
+serve_next(struct server *server)
+{
+    AUTO(cj_blob_done) struct cj_blob body = CJ_BLOB_INIT;
+    struct frame_head head;
+    enum cj_task_kind kind = CJ_TASK_RUN;
+    int r;
+
+    r = channel_wait(&server->channel, &head, &body);
+    if (r == CHANNEL_ENDED) {
+        return SERVE_ENDED;
+    }
+    if (r == 0) {
+        r = serve_kind(&head, &kind);
+    }
+    if (r < 0) {
+        return r;
+    }
+    if (!watch_enter(&server->watch)) {
+        return SERVE_ENDED;
+    }
+    if (kind != CJ_TASK_RUN || board_begin(server->board, head.ticket)) {
+        r = serve_call(server, kind, &head, &body);
+    }
+    watch_leave(&server->watch);
+    return r;
+}
+
+static int
+serve_all(struct server *server, int fd, pid_t owner)
+{
+    int r;
+
+    r = watch_start(&server->watch, fd, owner);
+    if (r < 0) {
+        return r;
+    }
+    do {
+        r = serve_next(server);
+    } while (r == 0);
+    watch_stop(&server->watch);
+    return r == SERVE_ENDED ? server->result : r;
+}
+
+static int
+board_take(int fd, void **ret_board)
+{
+    AUTO(close_p) int board_fd = -1;
+    int r;
+
+    r = socket_pair_take(fd, &board_fd);
+    return r == 0 ? shared_memory_map(board_fd, sizeof(struct board), ret_board) : r;
+}
+
+int
+cj_worker_run(int fd, cj_worker_function function, void *context)
+{
+    struct server server = {.function = function, .context = context};
+    void *board;
+    pid_t owner;
+    int r;
+
+    r = socket_pair_adopt(fd, &owner);
+    if (r == 0) {
+        r = interrupt_shrug_off();
+    }
+    if (r == 0) {
+        r = board_take(fd, &board);
+    }
+    if (r != 0) {
+        return r == SOCKET_PAIR_ENDED ? 0 : r;
+    }
+    server.board = board;
+    channel_init(&server.channel, fd);
+    r = serve_all(&server, fd, owner);
+    channel_done(&server.channel);
+    shared_memory_unmap(board, sizeof(struct board));
+    return r;
+}

@@ -1,0 +1,16 @@
+/* Threads of our own, in processes that are not ours: they take no signals. */
+
+#ifndef SYS_THREAD_H
+#define SYS_THREAD_H
+
+#include <pthread.h>
+
+#include "cjoblib/base.h"
+
+/* Start a thread that blocks all signals; it is to be joined. -EAGAIN, -ENOMEM. */
+CJ_MUST_CHECK int thread_start(void *(*run)(void *), void *argument,
+                               pthread_t *ret_thread);
+
+void thread_join(pthread_t thread);
+
+#endif
