@@ -158,9 +158,10 @@ random_name(uint64_t *state, char *ret_name)
 {
     static const char bytes[] = "../%%a0f~ \n\x7f\x80\xff<";
     size_t size = 1 + next_random(state) % (next_random(state) % 8 ? 40 : 400);
+    size_t first = next_random(state) % 8 ? 0 : 3; /* without '/' and '.' at times */
 
     for (size_t i = 0; i < size; i++) {
-        ret_name[i] = bytes[next_random(state) % (sizeof(bytes) - 1)];
+        ret_name[i] = bytes[first + next_random(state) % (sizeof(bytes) - 1 - first)];
         if (ret_name[i] == '/' && (i == 0 || i == size - 1 || ret_name[i - 1] == '/')) {
             ret_name[i] = 'b';
         }
