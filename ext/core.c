@@ -2,6 +2,7 @@
  * and functions here by one line of a table. */
 
 #include "compat.h"
+#include "hash/canonical.h"
 #include "hash/digest_type.h"
 #include "state.h"
 
@@ -55,7 +56,10 @@ core_exec(PyObject *module)
     if (PyModule_AddStringConstant(module, "version", cj_version()) < 0) {
         return -1;
     }
-    return core_add_type(module, &digest_type_spec, &state->digest_type);
+    if (core_add_type(module, &digest_type_spec, &state->digest_type) < 0) {
+        return -1;
+    }
+    return canonical_exec(module, state);
 }
 
 static int
