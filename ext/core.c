@@ -5,6 +5,7 @@
 #include <cjoblib/base.h>
 #include <cjoblib/store.h>
 
+#include "hash/canonical.h"
 #include "hash/digest_type.h"
 #include "memo/memo_type.h"
 #include "memo/store_type.h"
@@ -125,7 +126,8 @@ core_exec(PyObject *module)
     struct core_state *state = core_state(module);
 
     return core_add_constants(module) < 0 || core_add_types(module, state) < 0 ||
-                   core_import_pickle(state) < 0 || core_make_names(state) < 0
+                   core_import_pickle(state) < 0 || core_make_names(state) < 0 ||
+                   canonical_exec(module, state) < 0
                ? -1
                : 0;
 }

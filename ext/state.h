@@ -15,7 +15,6 @@
     X(pool_type)                                                                         \
     X(pickle_dumps)                                                                      \
     X(pickle_loads)                                                                      \
-    X(pickling_error)                                                                    \
     X(unpickling_error)                                                                  \
     X(dumps_keywords)                                                                    \
     X(loads_keywords)                                                                    \
@@ -23,7 +22,24 @@
     X(str_append)                                                                        \
     X(str_compute)                                                                       \
     X(str_star)                                                                          \
-    X(str_star_star)
+    X(str_star_star)\
+    X(unhashable_error) /* hash/: class UnhashableError(PicklingError, TypeError) */     \
+    X(pickling_error)                                                                    \
+    X(hashers)          /* dict: class or "module:qualname" -> function */               \
+    X(dispatch_table)   /* copyreg's, and its two makers */                              \
+    X(newobj)                                                                            \
+    X(newobj_ex)                                                                         \
+    X(reduce_name)      /* "__reduce_ex__" */                                            \
+    X(reduce_old_name)  /* "__reduce__" */                                               \
+    X(hook_name)        /* "__cjoblib_hash__" */                                         \
+    X(four)                                                                              \
+    X(signed_keyword)   /* {"signed": True} */                                           \
+    X(numpy_name)       /* "numpy", and what is fetched from it once it is there */      \
+    X(numpy_array)                                                                       \
+    X(numpy_scalar)                                                                      \
+    X(numpy_dtype)                                                                       \
+    X(numpy_memmap)                                                                      \
+    X(numpy_asarray)
 
 struct core_state {
 #define STATE_FIELD(name) PyObject *name;

@@ -341,12 +341,7 @@ def _func_id(func: Callable[..., Any]) -> str:
     from cjoblib.func_inspect import get_func_name
 
     modules, name = get_func_name(func)
-    return "/".join([*modules, name])
-
-
-@functools.lru_cache(maxsize=16)
-def _open_store(location: str) -> _core.Store:
-    return _core.Store(location)
+    return "/".join(part for part in (*modules, name) if part) or "unknown"
 
 
 def _store(location: str | None) -> _core.Store | None:
@@ -354,7 +349,7 @@ def _store(location: str | None) -> _core.Store | None:
     if location is None:
         return None
     try:
-        return _open_store(location)
+        return _core.Store(location)
     except OSError as why:
         warnings.warn(
             f"nothing is cached: the folder {location} can't be used: {why}",
@@ -486,10 +481,11 @@ class Memory:
 
     def clear(self, warn: bool = True) -> None:
         """Remove every result of every function."""
+        if self.store is None:
+            return
         if warn and self._verbose > 0:
             warnings.warn(f"Flushing completely the cache {self.location}", stacklevel=2)
-        if self.store is not None:
-            self.store.clear()
+        self.store.clear()
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "store": None}

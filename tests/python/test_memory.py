@@ -395,18 +395,19 @@ def test_folder_that_cannot_be_made(tmp_path):
 def test_read_only_folder(tmp_path):
     location = tmp_path / "ro"
     location.mkdir()
-    warm = Memory(location, verbose=0).cache(abs)
-    warm(-1)
+    Memory(location, verbose=0).cache(abs)(-1)
     mount = ["mount", "--bind", str(location), str(location)]
     if subprocess.run(mount, capture_output=True).returncode:
         pytest.skip("mounting is not allowed here")
     try:
         subprocess.run(["mount", "-o", "remount,bind,ro", str(location)], check=True)
-        assert warm(-1) == 1
+        cached = Memory(location, verbose=0).cache(abs)
+        assert cached(-1) == 1
         with pytest.warns(CacheWarning, match=str(location)) as caught:
-            assert warm(-2) == 2
+            assert cached(-2) == 2
         assert len(caught) == 1
     finally:
+        del cached
         subprocess.run(["umount", str(location)], check=True)
 
 
