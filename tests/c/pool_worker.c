@@ -7,7 +7,7 @@
  *      h       die after half a head       g       send garbage
  *      c       close the socket            w       die; a child keeps the socket
  *      d       the descriptors at start    r N     return N from the task's function
- *      i       interrupt itself, answer
+ *      i       interrupt itself, answer    l TEXT  answer with TEXT after some work
  *
  * Called with "exit N" it ends at once, with "hang" it never becomes a worker, with "bad" its
  * hello fails.
@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 
 struct state {
@@ -126,6 +127,17 @@ text_bytes(const char *text)
     return (struct cj_bytes){text, strlen(text)};
 }
 
+static void
+work_for(int64_t ns)
+{
+    struct timespec start, now;
+
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    do {
+        clock_gettime(CLOCK_MONOTONIC, &now);
+    } while ((now.tv_sec - start.tv_sec) * 1000000000 + now.tv_nsec - start.tv_nsec < ns);
+}
+
 static struct cj_bytes
 big_answer(struct state *state, size_t size)
 {
@@ -144,6 +156,9 @@ answer(struct state *state, const struct cj_task *task, const char *rest)
     switch (((const char *)task->body.data)[0]) {
     case 'e':
     case 'f':
+        return (struct cj_bytes){(const char *)task->body.data + 1, task->body.size - 1};
+    case 'l':
+        work_for(200000);
         return (struct cj_bytes){(const char *)task->body.data + 1, task->body.size - 1};
     case 'b':
         return big_answer(state, strtoul(rest, NULL, 10));
