@@ -15,18 +15,6 @@
 #define P_PIDFD ((idtype_t)3)
 #endif
 
-int
-process_watch(pid_t pid, int *ret_watch_fd)
-{
-    long fd = syscall(SYS_pidfd_open, pid, 0);
-
-    if (fd < 0) {
-        return -errno;
-    }
-    *ret_watch_fd = (int)fd;
-    return 0;
-}
-
 static int
 spawn_attributes(posix_spawnattr_t *attributes)
 {
