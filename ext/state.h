@@ -25,7 +25,8 @@
     X(str_star_star)\
     X(unhashable_error) /* hash/: class UnhashableError(PicklingError, TypeError) */     \
     X(pickling_error)                                                                    \
-    X(hashers)          /* dict: class or "module:qualname" -> function */               \
+    X(hashers)          /* dict: class or (module, name) -> function */                  \
+    X(hasher_names)     /* dict: the bare names among them */                            \
     X(dispatch_table)   /* copyreg's, and its two makers */                              \
     X(newobj)                                                                            \
     X(newobj_ex)                                                                         \

@@ -56,22 +56,12 @@ array_class(struct core_state *state, PyObject *obj)
 static int
 array_reduces_itself(struct core_state *state, PyObject *obj)
 {
-    PyObject *names[] = {state->reduce_name, state->reduce_old_name};
-    PyObject *type = array_class(state, obj), *method;
-    bool is_c = true;
+    int r = method_is_c(Py_TYPE(obj), state->reduce_name);
 
-    if (type == state->numpy_array) {
-        return 0;
+    if (r == 1) {
+        r = method_is_c(Py_TYPE(obj), state->reduce_old_name);
     }
-    for (int i = 0; i < 2; i++) {
-        method = PyObject_GetAttr(type, names[i]);
-        if (!method) {
-            return -1;
-        }
-        is_c &= Py_IS_TYPE(method, &PyMethodDescr_Type);
-        Py_DECREF(method);
-    }
-    return !is_c;
+    return r < 0 ? -1 : !r;
 }
 
 /* The one letter of an attribute such as dtype.kind; 0 with an exception set. */
@@ -225,9 +215,8 @@ array_expand(struct hasher *h, PyObject *obj, struct parts *ret_parts)
     if (r <= 0) {
         return r;
     }
-    if (is_a(obj, h->state->numpy_array)) {
-        r = array_reduces_itself(h->state, obj);
-        return r == 0 ? ndarray_expand(h, obj, ret_parts) : r < 0 ? -1 : 0;
+    if (array_class(h->state, obj) == h->state->numpy_array) {
+        return ndarray_expand(h, obj, ret_parts);
     }
     if (is_a(obj, h->state->numpy_scalar)) {
         return scalar_expand(h, obj, ret_parts);
@@ -236,6 +225,21 @@ array_expand(struct hasher *h, PyObject *obj, struct parts *ret_parts)
         return dtype_expand(obj, ret_parts);
     }
     return 0;
+}
+
+int
+array_subclass_expand(struct hasher *h, PyObject *obj, struct parts *ret_parts)
+{
+    int r;
+
+    if (!h->state->numpy_asarray || !is_a(obj, h->state->numpy_array)) {
+        return 0;
+    }
+    r = array_reduces_itself(h->state, obj);
+    if (r != 0) {
+        return r < 0 ? -1 : 0;
+    }
+    return ndarray_expand(h, obj, ret_parts);
 }
 
 /* --- the data --------------------------------------------------------------------------- */

@@ -193,11 +193,30 @@ canonical_hash_pairs(PyObject *module, PyObject *const *args, Py_ssize_t n_args)
     return value_as_hex(&value, CANONICAL_BYTES);
 }
 
+PyDoc_STRVAR(register_hasher_doc,
+             "register_hasher($module, key, function, /)\n--\n\n"
+             "Hash function(obj) in place of objects of a class, or of a (module, name).");
+
+static PyObject *
+register_hasher(PyObject *module, PyObject *const *args, Py_ssize_t n_args)
+{
+    if (n_args != 2 || !PyCallable_Check(args[1])) {
+        PyErr_SetString(PyExc_TypeError, "a class and a function are needed");
+        return NULL;
+    }
+    if (hasher_register(core_state(module), args[0], args[1]) < 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef canonical_methods[] = {
     {"canonical_hash", (PyCFunction)(void (*)(void))canonical_hash, METH_FASTCALL,
      canonical_hash_doc},
     {"canonical_hash_pairs", (PyCFunction)(void (*)(void))canonical_hash_pairs,
      METH_FASTCALL, canonical_hash_pairs_doc},
+    {"register_hasher", (PyCFunction)(void (*)(void))register_hasher, METH_FASTCALL,
+     register_hasher_doc},
     {NULL, NULL, 0, NULL},
 };
 
@@ -234,13 +253,14 @@ static int
 state_make(struct core_state *state)
 {
     state->hashers = PyDict_New();
+    state->hasher_names = PyDict_New();
     state->reduce_name = PyUnicode_InternFromString("__reduce_ex__");
     state->reduce_old_name = PyUnicode_InternFromString("__reduce__");
     state->hook_name = PyUnicode_InternFromString("__cjoblib_hash__");
     state->numpy_name = PyUnicode_InternFromString("numpy");
     state->four = PyLong_FromLong(4);
     state->signed_keyword = Py_BuildValue("{sO}", "signed", Py_True);
-    return state->hashers && state->reduce_name && state->reduce_old_name &&
+    return state->hashers && state->hasher_names && state->reduce_name && state->reduce_old_name &&
                    state->hook_name && state->numpy_name && state->four &&
                    state->signed_keyword
                ? 0
@@ -269,9 +289,6 @@ int
 canonical_exec(PyObject *module, struct core_state *state)
 {
     if (state_import(state) < 0 || state_make(state) < 0 || error_make(module, state) < 0) {
-        return -1;
-    }
-    if (PyModule_AddObjectRef(module, "hashers", state->hashers) < 0) {
         return -1;
     }
     return PyModule_AddFunctions(module, canonical_methods);

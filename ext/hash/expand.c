@@ -51,39 +51,47 @@ module_alias(PyObject *module)
 PyObject *
 global_name(PyObject *module, PyObject *qualname)
 {
-    PyObject *home, *name;
+    bool is_bool = PyUnicode_Check(qualname) &&
+                   PyUnicode_CompareWithASCIIString(qualname, "bool") == 0;
+    PyObject *home = PyUnicode_Check(module) ? module_alias(module) : Py_NewRef(module);
+    PyObject *name;
 
-    if (!PyUnicode_Check(module) || !PyUnicode_Check(qualname)) {
-        return PyUnicode_FromFormat("%S:%S", module, qualname);
-    }
-    home = module_alias(module);
     if (!home) {
         return NULL;
     }
-    name = PyUnicode_FromFormat("%U:%U", home, qualname);
-    Py_DECREF(home);
-    if (name && PyUnicode_CompareWithASCIIString(name, "numpy:bool") == 0) {
-        Py_SETREF(name, PyUnicode_FromString("numpy:bool_"));
+    if (is_bool && PyUnicode_Check(home) &&
+        PyUnicode_CompareWithASCIIString(home, "numpy") == 0) {
+        name = Py_BuildValue("(Os)", home, "bool_");
     }
+    else {
+        name = PyTuple_Pack(2, home, qualname);
+    }
+    Py_DECREF(home);
     return name;
 }
 
-/* Both names of a class or function; 0 or -1. A name that is missing is None. */
+static int
+name_of(PyObject *obj, const char *attribute, PyObject **ret_name)
+{
+    if (compat_optional_attribute(obj, attribute, ret_name) < 0) {
+        return -1;
+    }
+    if (!*ret_name) {
+        *ret_name = Py_NewRef(Py_None);
+    }
+    return 0;
+}
+
+/* Both names of a class or function; one that is missing is None. 0 or -1. */
 static int
 names_of(PyObject *obj, PyObject **ret_module, PyObject **ret_qualname)
 {
-    if (compat_optional_attribute(obj, "__module__", ret_module) < 0) {
+    if (name_of(obj, "__module__", ret_module) < 0) {
         return -1;
     }
-    if (compat_optional_attribute(obj, "__qualname__", ret_qualname) < 0) {
+    if (name_of(obj, "__qualname__", ret_qualname) < 0) {
         Py_CLEAR(*ret_module);
         return -1;
-    }
-    if (!*ret_module) {
-        *ret_module = Py_NewRef(Py_None);
-    }
-    if (!*ret_qualname) {
-        *ret_qualname = Py_NewRef(Py_None);
     }
     return 0;
 }
@@ -105,7 +113,7 @@ object_name(PyObject *obj)
 bool
 name_is_local(PyObject *name)
 {
-    const char *text = PyUnicode_AsUTF8(name);
+    const char *text = PyUnicode_Check(name) ? PyUnicode_AsUTF8(name) : "<>";
 
     if (!text) {
         PyErr_Clear();
@@ -245,16 +253,6 @@ class_content(PyTypeObject *type, PyObject *module, PyObject *qualname)
     return items;
 }
 
-static PyObject *
-global_parts(PyObject *module, PyObject *qualname)
-{
-    PyObject *name = global_name(module, qualname);
-    PyObject *items = name ? PyTuple_Pack(1, name) : NULL;
-
-    Py_XDECREF(name);
-    return items;
-}
-
 static int
 class_expand(struct hasher *h, PyObject *obj, struct parts *ret_parts)
 {
@@ -268,7 +266,7 @@ class_expand(struct hasher *h, PyObject *obj, struct parts *ret_parts)
     }
     r = class_has_name(type, module, qualname);
     if (r == 1) {
-        r = parts_set(ret_parts, TAG_GLOBAL, global_parts(module, qualname));
+        r = parts_set(ret_parts, TAG_GLOBAL, global_name(module, qualname));
     }
     else if (r == 0) {
         r = parts_set(ret_parts, TAG_CLASS, class_content(type, module, qualname));
@@ -409,10 +407,13 @@ expand_object(struct hasher *h, PyObject *obj, struct parts *ret_parts)
     ret_parts->items = NULL;
     r = language_expand(h, obj, ret_parts);
     if (r == 0) {
+        r = array_expand(h, obj, ret_parts);
+    }
+    if (r == 0) {
         r = hook_expand(h, obj, ret_parts);
     }
     if (r == 0) {
-        r = array_expand(h, obj, ret_parts);
+        r = array_subclass_expand(h, obj, ret_parts);
     }
     if (r != 0) {
         return r < 0 ? -1 : 0;

@@ -179,7 +179,16 @@ reduce_object(struct hasher *h, PyObject *obj, struct parts *ret_parts);
 int
 hook_expand(struct hasher *h, PyObject *obj, struct parts *ret_parts);
 
-/* The name that stands for an importable thing: "module:qualname", aliases resolved. */
+/* Let `function` say what stands for the objects of a class, and of those derived from it.
+ * The key is the class, or its (module, bare name) for a module that need not be there. */
+int
+hasher_register(struct core_state *state, PyObject *key, PyObject *function);
+
+/* Is the class's method one of C, not of a class statement? 1, 0, or -1. */
+int
+method_is_c(PyTypeObject *type, PyObject *name);
+
+/* What stands for an importable thing: (module, qualified name), aliases resolved. */
 PyObject *
 global_name(PyObject *module, PyObject *qualname);
 
@@ -197,10 +206,14 @@ name_is_local(PyObject *name);
 int
 array_digest(struct hasher *h, PyObject *obj, struct value *ret);
 
-/* Arrays and what belongs to them: 1 with the parts, or with none for array_digest();
- * 0: something else; or -1. */
+/* NumPy's own arrays, scalars and dtypes, and memoryviews: 1 with the parts, or with none
+ * for array_digest(); 0: something else; or -1. */
 int
 array_expand(struct hasher *h, PyObject *obj, struct parts *ret_parts);
+
+/* The same for classes derived from NumPy's array, unless they reduce themselves. */
+int
+array_subclass_expand(struct hasher *h, PyObject *obj, struct parts *ret_parts);
 
 /* --- seen.c ----------------------------------------------------------------------------- */
 

@@ -1,7 +1,26 @@
 /* Objects that say what stands for them: `__cjoblib_hash__` of their class, or a function
  * registered for it. The most derived class decides; registered before its own method. */
 
+#include <string.h>
+
 #include "hash/hasher.h"
+
+/* Most classes are known by name to nobody: their bare name says so at once. 1, 0, or -1. */
+static int
+name_is_registered(struct core_state *state, PyTypeObject *type)
+{
+    const char *dot = strrchr(type->tp_name, '.');
+    PyObject *name;
+    int r;
+
+    if (PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE)) {
+        return PyDict_Contains(state->hasher_names, ((PyHeapTypeObject *)type)->ht_name);
+    }
+    name = PyUnicode_FromString(dot ? dot + 1 : type->tp_name);
+    r = name ? PyDict_Contains(state->hasher_names, name) : -1;
+    Py_XDECREF(name);
+    return r;
+}
 
 /* The function registered for this very class, or for its name when the module that has
  * the class need not be imported. Borrowed; NULL may have an exception set. */
@@ -10,7 +29,7 @@ hasher_registered(struct core_state *state, PyTypeObject *type)
 {
     PyObject *found = PyDict_GetItemWithError(state->hashers, (PyObject *)type), *name;
 
-    if (found || PyErr_Occurred()) {
+    if (found || PyErr_Occurred() || name_is_registered(state, type) <= 0) {
         return found;
     }
     name = object_name((PyObject *)type);
@@ -20,6 +39,18 @@ hasher_registered(struct core_state *state, PyTypeObject *type)
     found = PyDict_GetItemWithError(state->hashers, name);
     Py_DECREF(name);
     return found;
+}
+
+int
+hasher_register(struct core_state *state, PyObject *key, PyObject *function)
+{
+    PyObject *names = state->hasher_names;
+
+    if (PyTuple_Check(key) && PyTuple_GET_SIZE(key) == 2 &&
+        PyDict_SetItem(names, PyTuple_GET_ITEM(key, 1), Py_None) < 0) {
+        return -1;
+    }
+    return PyDict_SetItem(state->hashers, key, function);
 }
 
 /* 1 when the class itself defines `__cjoblib_hash__`, 0, or -1. */

@@ -31,24 +31,25 @@ reduce_refused(struct hasher *h, PyObject *obj)
     return -1;
 }
 
+/* The function that copyreg has for the class, borrowed; NULL may have an exception set. */
+static PyObject *
+reduce_registered(struct hasher *h, PyTypeObject *type)
+{
+    return PyDict_GetItemWithError(h->state->dispatch_table, (PyObject *)type);
+}
+
 /* The reduce value as the object gives it: a str or a tuple. NULL: noted as unhashable, or
  * an exception is set. */
 static PyObject *
 reduce_call(struct hasher *h, PyObject *obj)
 {
-    PyObject *table = h->state->dispatch_table, *value;
-    PyObject *function = PyObject_GetItem(table, (PyObject *)Py_TYPE(obj));
+    PyObject *function = reduce_registered(h, Py_TYPE(obj)), *value = NULL;
 
     if (function) {
         value = PyObject_CallOneArg(function, obj);
-        Py_DECREF(function);
     }
-    else if (PyErr_ExceptionMatches(PyExc_KeyError)) {
-        PyErr_Clear();
+    else if (!PyErr_Occurred()) {
         value = PyObject_CallMethodOneArg(obj, h->state->reduce_name, h->state->four);
-    }
-    else {
-        return NULL;
     }
     if (!value) {
         (void)reduce_refused(h, obj);
@@ -62,7 +63,7 @@ reduce_call(struct hasher *h, PyObject *obj)
 static int
 named_expand(PyObject *obj, PyObject *name, struct parts *ret_parts)
 {
-    PyObject *module, *full;
+    PyObject *module;
 
     if (compat_optional_attribute(obj, "__module__", &module) < 0) {
         return -1;
@@ -70,11 +71,9 @@ named_expand(PyObject *obj, PyObject *name, struct parts *ret_parts)
     if (!module || module == Py_None) {
         Py_XSETREF(module, PyObject_GetAttrString((PyObject *)Py_TYPE(obj), "__module__"));
     }
-    full = module ? global_name(module, name) : NULL;
     ret_parts->tag = TAG_GLOBAL;
-    ret_parts->items = full ? PyTuple_Pack(1, full) : NULL;
+    ret_parts->items = module ? global_name(module, name) : NULL;
     Py_XDECREF(module);
-    Py_XDECREF(full);
     return ret_parts->items ? 0 : -1;
 }
 
@@ -109,7 +108,7 @@ maker_name(PyObject *callable)
         return Py_NewRef(callable);
     }
     name = object_name(callable);
-    if (name && name_is_local(name)) {
+    if (name && name_is_local(PyTuple_GET_ITEM(name, 1))) {
         Py_SETREF(name, Py_NewRef(callable));
     }
     return name;
@@ -161,24 +160,25 @@ state_of(PyObject *state)
     return Py_NewRef(is_empty ? Py_None : state);
 }
 
+int
+method_is_c(PyTypeObject *type, PyObject *name)
+{
+    PyObject *method = PyObject_GetAttr((PyObject *)type, name);
+    int is_c = method ? Py_IS_TYPE(method, &PyMethodDescr_Type) : -1;
+
+    Py_XDECREF(method);
+    return is_c;
+}
+
 /* Are the items just what the list or dict inside the object holds? So it is unless a class
  * written in Python reduces by itself. Then the object stands for them (walk.c) and nothing
  * is copied. */
 static int
 items_are_raw(struct hasher *h, PyObject *obj)
 {
-    PyObject *names[] = {h->state->reduce_name, h->state->reduce_old_name}, *method;
-    bool is_c = true;
+    int r = method_is_c(Py_TYPE(obj), h->state->reduce_name);
 
-    for (int i = 0; i < 2; i++) {
-        method = PyObject_GetAttr((PyObject *)Py_TYPE(obj), names[i]);
-        if (!method) {
-            return -1;
-        }
-        is_c &= Py_IS_TYPE(method, &PyMethodDescr_Type);
-        Py_DECREF(method);
-    }
-    return is_c;
+    return r == 1 ? method_is_c(Py_TYPE(obj), h->state->reduce_old_name) : r;
 }
 
 static PyObject *
