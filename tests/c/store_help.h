@@ -6,6 +6,7 @@
 #ifndef STORE_HELP_H
 #define STORE_HELP_H
 
+#include <limits.h>
 #include <cjoblib/store.h>
 #include <dirent.h>
 #include <errno.h>
@@ -181,13 +182,14 @@ help_entry_path(const char *store, const struct cj_shelf *shelf, uint64_t key)
 {
     struct help_key bytes = help_key(key);
     char name[2 * CJ_KEY_BYTES + 1];
-    char *path;
+    char *path = malloc(PATH_MAX);
 
+    REQUIRE(path);
     for (size_t i = 0; i < CJ_KEY_BYTES; i++) {
         snprintf(name + 2 * i, 3, "%02x", bytes.bytes[i]);
     }
-    REQUIRE(asprintf(&path, "%s/%s/%s/%s", help_scratch(), store, cj_shelf_path(shelf),
-                     name) > 0);
+    REQUIRE(snprintf(path, PATH_MAX, "%s/%s/%s/%s", help_scratch(), store,
+                     cj_shelf_path(shelf), name) < PATH_MAX);
     return path;
 }
 
