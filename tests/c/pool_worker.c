@@ -5,12 +5,13 @@
  *      s N     die by the signal N         x N     end with the exit code N
  *      p       never end                   q       the same, after "q" on standard output
  *      h       die after half a head       g       send garbage
- *      c       close the socket            w       die; a child keeps the socket
+ *      c       end what it sends           w       die; a child keeps the socket
  *      d       the descriptors at start    r N     return N from the task's function
  *      i       interrupt itself, answer    l TEXT  answer with TEXT after some work
+ *      k       close the socket, answer
  *
  * Called with "exit N" it ends at once, with "hang" it never becomes a worker, with "bad" its
- * hello fails.
+ * hello fails, with "fault N" its Nth call of the heap or the kernel does.
  */
 
 #include <cjoblib/pool.h>
@@ -20,8 +21,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "pool_fault.h"
 
 struct state {
     char fds[256];
@@ -110,7 +114,7 @@ misbehave(char command, int number)
         wait_for_ever();
         break;
     case 'c':
-        close(CJ_WORKER_FD);
+        shutdown(CJ_WORKER_FD, SHUT_WR);
         wait_for_ever();
         break;
     case 'w':
@@ -168,6 +172,9 @@ answer(struct state *state, const struct cj_task *task, const char *rest)
         return text_bytes(state->answer);
     case 'd':
         return text_bytes(state->fds);
+    case 'k':
+        close(CJ_WORKER_FD);
+        return text_bytes("nobody can hear this");
     case 'i':
         raise(SIGINT);
         return text_bytes("alive");
@@ -221,6 +228,9 @@ main(int argc, char **argv)
     list_descriptors(state.fds);
     if (argc > 2 && strcmp(argv[1], "exit") == 0) {
         return atoi(argv[2]);
+    }
+    if (argc > 2 && strcmp(argv[1], "fault") == 0) {
+        fault.fail_at = strtoul(argv[2], NULL, 10);
     }
     if (argc > 1 && strcmp(argv[1], "hang") == 0) {
         wait_for_ever();
