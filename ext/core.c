@@ -3,6 +3,7 @@
 
 #include "compat.h"
 #include "hash/digest_type.h"
+#include "pickle/codec_files.h"
 #include "state.h"
 
 #include <cjoblib/base.h>
@@ -53,6 +54,10 @@ core_exec(PyObject *module)
     struct core_state *state = core_state(module);
 
     if (PyModule_AddStringConstant(module, "version", cj_version()) < 0) {
+        return -1;
+    }
+    if (core_add_type(module, &encoder_type_spec, &state->encoder_type) < 0 ||
+        core_add_type(module, &decoder_type_spec, &state->decoder_type) < 0) {
         return -1;
     }
     return core_add_type(module, &digest_type_spec, &state->digest_type);

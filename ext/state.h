@@ -6,7 +6,10 @@
 #include "compat.h"
 
 /* X(name): a strong reference, made by core_exec() or on first use. */
-#define STATE_OBJECTS(X) X(digest_type)
+#define STATE_OBJECTS(X)                                                                 \
+    X(decoder_type)                                                                      \
+    X(digest_type)                                                                       \
+    X(encoder_type)
 
 struct core_state {
 #define STATE_FIELD(name) PyObject *name;
