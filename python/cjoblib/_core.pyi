@@ -1,5 +1,7 @@
-from collections.abc import Buffer, Callable
+from collections.abc import Callable
 from typing import final
+
+from typing_extensions import Buffer
 
 version: str
 
