@@ -11,6 +11,7 @@
 #include "memo/store_type.h"
 #include "parallel/pool_type.h"
 #include "parallel/worker.h"
+#include "pickle/codec_files.h"
 #include "pickle/region.h"
 #include "state.h"
 
@@ -61,9 +62,14 @@ core_add_types(PyObject *module, struct core_state *state)
         PyType_Spec *spec;
         PyObject **ret_type;
     } types[] = {
-        {&digest_type_spec, &state->digest_type}, {&memo_type_spec, &state->memo_type},
-        {&pool_type_spec, &state->pool_type},     {&region_type_spec, &state->region_type},
-        {&shelf_type_spec, &state->shelf_type},   {&store_type_spec, &state->store_type},
+        {&decoder_type_spec, &state->decoder_type},
+        {&digest_type_spec, &state->digest_type},
+        {&encoder_type_spec, &state->encoder_type},
+        {&memo_type_spec, &state->memo_type},
+        {&pool_type_spec, &state->pool_type},
+        {&region_type_spec, &state->region_type},
+        {&shelf_type_spec, &state->shelf_type},
+        {&store_type_spec, &state->store_type},
     };
 
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {

@@ -7,7 +7,9 @@
 
 /* X(name): a strong reference, made by core_exec() or on first use. */
 #define STATE_OBJECTS(X)                                                                 \
+    X(decoder_type)                                                                      \
     X(digest_type)                                                                       \
+    X(encoder_type)                                                                      \
     X(region_type)                                                                       \
     X(store_type)                                                                        \
     X(shelf_type)                                                                        \
@@ -22,7 +24,7 @@
     X(str_append)                                                                        \
     X(str_compute)                                                                       \
     X(str_star)                                                                          \
-    X(str_star_star)\
+    X(str_star_star)                                                                     \
     X(unhashable_error) /* hash/: class UnhashableError(PicklingError, TypeError) */     \
     X(pickling_error)                                                                    \
     X(hashers)          /* dict: class or (module, name) -> function */                  \

@@ -1,6 +1,8 @@
-from collections.abc import Buffer, Callable, Iterable
+from collections.abc import Callable, Iterable
 from os import PathLike
 from typing import Any, Generic, ParamSpec, TypeVar, final
+
+from typing_extensions import Buffer
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -16,6 +18,19 @@ class Digest:
     def update(self, data: Buffer, /) -> None: ...
     def digest(self) -> bytes: ...
     def hexdigest(self) -> str: ...
+
+@final
+class Encoder:
+    def __new__(
+        cls, write: Callable[[bytes], object], kind: str, level: int | None = None
+    ) -> Encoder: ...
+    def write(self, data: Buffer, /) -> int: ...
+    def finish(self) -> None: ...
+
+@final
+class Decoder:
+    def __new__(cls, read: Callable[[int], Buffer | None], kind: str) -> Decoder: ...
+    def readinto(self, buffer: Buffer, /) -> int: ...
 
 @final
 class Region: ...
