@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections import OrderedDict, deque, namedtuple
+from collections.abc import Callable
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -389,32 +390,33 @@ def test_text_of_any_value_is_that_of_joblib(value: Any) -> None:
     assert brief(value) == theirs._format_arg(value)
 
 
-HUGE: dict[str, Any] = {
-    "text": "a" * 10**8,
-    "words": "word " * 10**7,
-    "bytes": bytes(10**8),
-    "list": [0] * 10**7,
-    "tuple": (None,) * 10**7,
-    "dict": dict.fromkeys(range(10**6)),
-    "set": set(range(10**6)),
-    "deque": deque(range(10**6)),
-    "array": np.zeros(10**7),
-    "arrays": [np.zeros(10**3)] * 10**5,
-    "nested": [[["x" * 10**6] * 1000] * 1000] * 1000,
-    "under a key": {"a": Pair("x" * 10**8, [0] * 10**6)},
-    "integer": 1 << 10**7,
+HUGE: dict[str, Callable[[], Any]] = {
+    "text": lambda: "a" * 10**8,
+    "words": lambda: "word " * 10**7,
+    "bytes": lambda: bytes(10**8),
+    "list": lambda: [0] * 10**7,
+    "tuple": lambda: (None,) * 10**7,
+    "dict": lambda: dict.fromkeys(range(10**6)),
+    "set": lambda: set(range(10**6)),
+    "deque": lambda: deque(range(10**6)),
+    "array": lambda: np.zeros(10**7),
+    "arrays": lambda: [np.zeros(10**3)] * 10**5,
+    "nested": lambda: [[["x" * 10**6] * 1000] * 1000] * 1000,
+    "under a key": lambda: {"a": Pair("x" * 10**8, [0] * 10**6)},
+    "integer": lambda: 1 << 10**7,
 }
 
 
 @pytest.mark.parametrize("name", HUGE)
 def test_text_of_a_huge_value_costs_next_to_nothing(name: str) -> None:
+    value = HUGE[name]()
     best = math.inf
     for _ in range(5):
-        start = time.perf_counter()
-        text = brief(HUGE[name])
-        best = min(best, time.perf_counter() - start)
+        start = time.thread_time()
+        text = brief(value)
+        best = min(best, time.thread_time() - start)
     assert len(text) <= LONGEST
-    assert best < 0.02
+    assert best < 0.05
     if name not in ("array", "integer"):
         assert text.endswith("...")
         assert len(text) == SHORTENED + 3

@@ -67,10 +67,10 @@ def test_anything_else_is_refused(expr: str) -> None:
 
 @pytest.mark.parametrize("expr", TOO_LARGE)
 def test_large_numbers_are_refused_before_they_cost_anything(expr: str) -> None:
-    start = time.perf_counter()
+    start = time.thread_time()
     with pytest.raises(ValueError, match=r"Numeric literal .* is too large"):
         eval_expr(expr)
-    assert time.perf_counter() - start < 0.01
+    assert time.thread_time() - start < 0.01
 
 
 def test_long_texts_are_refused() -> None:
@@ -122,9 +122,9 @@ def test_no_random_text_takes_long() -> None:
     for _ in range(10_000):
         alphabet = random.choice([string.printable, "0123456789.e+-*/%() "])
         expr = "".join(random.choices(alphabet, k=random.randrange(40)))
-        start = time.process_time()
+        start = time.thread_time()
         outcome(eval_expr, expr)
-        worst = max(worst, time.process_time() - start)
+        worst = max(worst, time.thread_time() - start)
     assert worst < 0.01
 
 
