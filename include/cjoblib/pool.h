@@ -37,7 +37,8 @@
  * given to others, silently (unless three workers in a row died on the point of beginning it:
  * then it is reported too). The dead are replaced when there are tasks for which they are
  * missing. One that dies before it is ready is reported as CJ_POOL_DEATH without a task, and
- * when n_workers + 2 have done so with none becoming ready in between, no more are started.
+ * when n_workers + 2 have done so with none becoming ready in between (ten times as many if one
+ * ever was), no more are started.
  *
  * Threads: a pool is used by one thread at a time. It has no threads of its own.
  *

@@ -4,8 +4,10 @@
 #include "sys/poller.h"
 
 /* Workers that may die before they are ready, beyond the number of all, before the pool
- * gives up: the program does not work. */
+ * gives up: the program does not work. When it has worked before, it is rather that somebody
+ * kills its processes, and that may pass. */
 #define SPARE_STARTS 2
+#define PATIENCE 10
 
 /* The tag of its process is one more: see turn.c. */
 static uint64_t
@@ -86,7 +88,12 @@ pool_start_worker(struct cj_pool *pool)
 static bool
 pool_may_start(const struct cj_pool *pool)
 {
-    return pool->n_stillborn + pool->n_starting < pool->n_workers + SPARE_STARTS;
+    size_t limit = pool->n_workers + SPARE_STARTS;
+
+    if (pool->has_worked) {
+        limit *= PATIENCE;
+    }
+    return pool->n_stillborn + pool->n_starting < limit;
 }
 
 bool

@@ -31,6 +31,7 @@ struct cj_pool {
     size_t n_alive;     /* workers not told to end */
     size_t n_starting;  /* of them */
     size_t n_stillborn; /* that died before they were ready, since one last was */
+    bool has_worked;    /* a worker was ready once */
     int start_error;    /* of the last attempt to start one; 0 once one could */
 };
 

@@ -118,6 +118,7 @@ pool_take_ready(struct cj_pool *pool, struct worker *worker)
     }
     pool->n_starting--;
     pool->n_stillborn = 0;
+    pool->has_worked = true;
     scheduler_note(&pool->scheduler, worker);
     return 0;
 }

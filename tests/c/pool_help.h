@@ -57,8 +57,10 @@ submit(struct cj_pool *pool, uint64_t number, const char *text)
 static inline bool
 event_says(const struct cj_pool_event *event, const char *text)
 {
-    return event->body.size == strlen(text) &&
-           memcmp(event->body.data, text, event->body.size) == 0;
+    size_t size = strlen(text);
+
+    return event->body.size == size &&
+           (size == 0 || memcmp(event->body.data, text, size) == 0);
 }
 
 /* The next event must come and be this one. Returns the worker's process. */

@@ -353,6 +353,9 @@ run_chaos(struct cj_pool *pool, uint64_t n_tasks, uint64_t *state)
     while (n_results < n_tasks) {
         int r = cj_pool_next(pool, 20 * SECOND, &event);
 
+        if (r != 0) {
+            printf("chaos: cj_pool_next() gave %d\n", r);
+        }
         REQUIRE(r == 0);
         snprintf(text, sizeof(text), "%llu", (unsigned long long)(event.task * 7 + 1));
         if (event.kind == CJ_POOL_RESULT) {
