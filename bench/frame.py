@@ -161,7 +161,9 @@ def save(outcomes: list[Outcome], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     about = {"python": sys.version.split()[0], "machine": platform.machine()}
     rows = [asdict(outcome) for outcome in outcomes]
-    (folder / "table.json").write_text(json.dumps({"about": about, "rows": rows}, indent=1))
+    (folder / "table.json").write_text(
+        json.dumps({"about": about, "rows": rows}, indent=1)
+    )
     draw(outcomes, folder / "table.png")
 
 
@@ -172,7 +174,9 @@ def draw(outcomes: list[Outcome], path: Path) -> None:
     mpl.use("Agg")
     import matplotlib.pyplot as plt
 
-    fig, axes = plt.subplots(figsize=(9, 1.2 + 0.5 * len(outcomes)), layout="constrained")
+    fig, axes = plt.subplots(
+        figsize=(9, 1.2 + 0.5 * len(outcomes)), layout="constrained"
+    )
     labels = [f"{o.id}  {o.work}" for o in outcomes]
     for at, outcome in enumerate(outcomes):
         ratios = outcome.ratios[REFERENCE]

@@ -125,13 +125,21 @@ ROWS = [
     Row(
         "M1",
         "Memory hit, f(1) returning an int",
-        {"joblib": hit("joblib"), "cjoblib": hit("cjoblib"), "diskcache": hit_diskcache},
+        {
+            "joblib": hit("joblib"),
+            "cjoblib": hit("cjoblib"),
+            "diskcache": hit_diskcache,
+        },
         goal=12,
     ),
     Row(
         "M4",
         "Memory miss of a trivial function",
-        {"joblib": miss("joblib"), "cjoblib": miss("cjoblib"), "diskcache": miss_diskcache},
+        {
+            "joblib": miss("joblib"),
+            "cjoblib": miss("cjoblib"),
+            "diskcache": miss_diskcache,
+        },
         goal=3,
     ),
     Row(

@@ -80,7 +80,8 @@ def square_channels(image: Image.Image) -> Floats:
         Red, green and blue, 0 to 255.
     """
     square = ImageOps.fit(image, (SIDE, SIDE), Image.Resampling.LANCZOS)
-    return np.asarray(square, dtype=np.float32).transpose(2, 0, 1)
+    channels: Floats = np.asarray(square, dtype=np.float32).transpose(2, 0, 1)
+    return channels
 
 
 def even_contrast(channels: Floats) -> Floats:

@@ -29,9 +29,9 @@ for _pool in ("OMP", "OPENBLAS", "MKL", "BLIS", "VECLIB_MAXIMUM"):
     os.environ.setdefault(f"{_pool}_NUM_THREADS", "1")  # read when NumPy is imported
 
 import numpy as np  # noqa: E402
-from cjoblib import Memory, Parallel, delayed, dump, load  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 
+from cjoblib import Memory, Parallel, delayed, dump, load  # noqa: E402
 from gist import gist  # noqa: E402
 from neighbours import Row, draw_sheet, nearest_rows  # noqa: E402
 from pictures import (  # noqa: E402
@@ -245,6 +245,7 @@ def directory_in_parallel(
     heading("Example with // computing")
     memgist = Memory(cache, verbose=0).cache(gist)
     tasks: Iterable[Any] = (delayed(memgist)(path) for path in paths)
+    found: list[Floats]
     found, seconds = timed(lambda: Parallel(n_jobs=jobs)(tasks))
     print("run done in %0.3f secs" % seconds)
     must_equal("the descriptors computed in parallel", expected, np.stack(found))

@@ -20,19 +20,49 @@ from PIL import Image, UnidentifiedImageError
 from gist import read_rgb
 
 SUFFIXES = frozenset(
-    ".avif .bmp .gif .jp2 .jpeg .jpg .pbm .pgm .png .ppm .tif .tiff .webp".split()
+    [
+        ".avif",
+        ".bmp",
+        ".gif",
+        ".jp2",
+        ".jpeg",
+        ".jpg",
+        ".pbm",
+        ".pgm",
+        ".png",
+        ".ppm",
+        ".tif",
+        ".tiff",
+        ".webp",
+    ]
 )
 
 # Packages that carry photographs, and where. Their folders hold drawings too (logos,
 # chessboards, a colour wheel, a silhouette), so the photographs are listed.
 SHIPPED = {
-    ("skimage", "data"): """
-        astronaut.png brick.png camera.png cell.png chelsea.png clock_motion.png
-        coffee.png coins.png grass.png gravel.png hubble_deep_field.jpg ihc.png
-        microaneurysms.png moon.png motorcycle_left.png motorcycle_right.png page.png
-        retina.jpg rocket.jpg text.png
-    """.split(),
-    ("sklearn", "datasets/images"): "china.jpg flower.jpg".split(),
+    ("skimage", "data"): [
+        "astronaut.png",
+        "brick.png",
+        "camera.png",
+        "cell.png",
+        "chelsea.png",
+        "clock_motion.png",
+        "coffee.png",
+        "coins.png",
+        "grass.png",
+        "gravel.png",
+        "hubble_deep_field.jpg",
+        "ihc.png",
+        "microaneurysms.png",
+        "moon.png",
+        "motorcycle_left.png",
+        "motorcycle_right.png",
+        "page.png",
+        "retina.jpg",
+        "rocket.jpg",
+        "text.png",
+    ],
+    ("sklearn", "datasets/images"): ["china.jpg", "flower.jpg"],
 }
 
 TILE = 256  # pixels: side of a tile

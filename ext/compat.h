@@ -1,4 +1,5 @@
-/* Where CPython's versions differ; the only place of the extension that asks for one. */
+/* Where CPython's versions differ; the only place of the extension that asks for one.
+ */
 
 #ifndef EXT_COMPAT_H
 #define EXT_COMPAT_H
@@ -12,7 +13,7 @@
 
 /* A module slot that older interpreters do not know is left out of the table. */
 #if PY_VERSION_HEX >= 0x030C0000
-#define COMPAT_SLOT_SUBINTERPRETERS                                                      \
+#define COMPAT_SLOT_SUBINTERPRETERS \
     {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
 #else
 #define COMPAT_SLOT_SUBINTERPRETERS
@@ -24,8 +25,8 @@
 #define COMPAT_SLOT_GIL
 #endif
 
-/* May the object be met again? `n_known` of its references are accounted for. Without the
- * GIL the count of another thread's object cannot be read. */
+/* May the object be met again? `n_known` of its references are accounted for. Without
+ * the GIL the count of another thread's object cannot be read. */
 static inline int
 compat_is_shared(PyObject *obj, Py_ssize_t n_known)
 {
@@ -108,7 +109,8 @@ compat_take_exception(void)
 #endif
 }
 
-/* The attribute, or NULL without an exception when there is none; -1 for other errors. */
+/* The attribute, or NULL without an exception when there is none; -1 for other errors.
+ */
 static inline int
 compat_optional_attribute(PyObject *obj, const char *name, PyObject **ret_value)
 {

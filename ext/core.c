@@ -1,5 +1,5 @@
-/* cjoblib._core: the CPython extension over the C library. Each folder below adds its types
- * and functions here by one line of a table. */
+/* cjoblib._core: the CPython extension over the C library. Each folder below adds its
+ * types and functions here by one line of a table. */
 
 #include "compat.h"
 #include <cjoblib/base.h>
@@ -80,7 +80,8 @@ core_add_types(PyObject *module, struct core_state *state)
     return 0;
 }
 
-/* What is taken from the interpreter's pickle: the C part alone, which imports quickly. */
+/* What is taken from the interpreter's pickle: the C part alone, which imports quickly.
+ */
 static int
 core_import_pickle(struct core_state *state)
 {
@@ -168,9 +169,7 @@ core_free(void *module)
 
 static PyModuleDef_Slot core_slots[] = {
     {Py_mod_exec, core_exec},
-    COMPAT_SLOT_SUBINTERPRETERS
-    COMPAT_SLOT_GIL
-    {0, NULL},
+    COMPAT_SLOT_SUBINTERPRETERS COMPAT_SLOT_GIL{0, NULL},
 };
 
 static struct PyModuleDef core_module = {

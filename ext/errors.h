@@ -5,10 +5,9 @@
 
 #include "compat.h"
 
-/* Raise what the negative result `r` (-errno) means: OSError with its subclass by number,
- * MemoryError for -ENOMEM. `what` (a path, a key, a name: str or bytes; may be NULL) becomes
- * the exception's `filename`. Returns NULL. */
-PyObject *
-error_raise(int r, PyObject *what);
+/* Raise what the negative result `r` (-errno) means: OSError with its subclass by
+ * number, MemoryError for -ENOMEM. `what` (a path, a key, a name: str or bytes; may be
+ * NULL) becomes the exception's `filename`. Returns NULL. */
+PyObject *error_raise(int r, PyObject *what);
 
 #endif

@@ -10,10 +10,10 @@
 
 #include <stdint.h>
 
-/* The lowest address that a frame of the calling thread may start at and still call into
- * the interpreter or a library. On the main thread it takes about 0.3 us, on others about
- * 1 us: ask once a call, and only when the recursion is more than a few levels deep. */
-uintptr_t
-stack_floor(void);
+/* The lowest address that a frame of the calling thread may start at and still call
+ * into the interpreter or a library. On the main thread it takes about 0.3 us, on
+ * others about 1 us: ask once a call, and only when the recursion is more than a few
+ * levels deep. */
+uintptr_t stack_floor(void);
 
 #endif

@@ -6,42 +6,42 @@
 #include "compat.h"
 
 /* X(name): a strong reference, made by core_exec() or on first use. */
-#define STATE_OBJECTS(X)                                                                 \
-    X(decoder_type)                                                                      \
-    X(digest_type)                                                                       \
-    X(encoder_type)                                                                      \
-    X(region_type)                                                                       \
-    X(store_type)                                                                        \
-    X(shelf_type)                                                                        \
-    X(memo_type)                                                                         \
-    X(pool_type)                                                                         \
-    X(pickle_dumps)                                                                      \
-    X(pickle_loads)                                                                      \
-    X(unpickling_error)                                                                  \
-    X(dumps_keywords)                                                                    \
-    X(loads_keywords)                                                                    \
-    X(cloudpickle_dumps)                                                                 \
-    X(str_append)                                                                        \
-    X(str_compute)                                                                       \
-    X(str_star)                                                                          \
-    X(str_star_star)                                                                     \
-    X(unhashable_error) /* hash/: class UnhashableError(PicklingError, TypeError) */     \
-    X(pickling_error)                                                                    \
-    X(hashers)          /* dict: class or (module, name) -> function */                  \
-    X(hasher_names)     /* dict: the bare names among them */                            \
-    X(dispatch_table)   /* copyreg's, and its two makers */                              \
-    X(newobj)                                                                            \
-    X(newobj_ex)                                                                         \
-    X(reduce_name)      /* "__reduce_ex__" */                                            \
-    X(reduce_old_name)  /* "__reduce__" */                                               \
-    X(hook_name)        /* "__cjoblib_hash__" */                                         \
-    X(four)                                                                              \
-    X(signed_keyword)   /* {"signed": True} */                                           \
-    X(numpy_name)       /* "numpy", and what is fetched from it once it is there */      \
-    X(numpy_array)                                                                       \
-    X(numpy_scalar)                                                                      \
-    X(numpy_dtype)                                                                       \
-    X(numpy_memmap)                                                                      \
+#define STATE_OBJECTS(X)                                                             \
+    X(decoder_type)                                                                  \
+    X(digest_type)                                                                   \
+    X(encoder_type)                                                                  \
+    X(region_type)                                                                   \
+    X(store_type)                                                                    \
+    X(shelf_type)                                                                    \
+    X(memo_type)                                                                     \
+    X(pool_type)                                                                     \
+    X(pickle_dumps)                                                                  \
+    X(pickle_loads)                                                                  \
+    X(unpickling_error)                                                              \
+    X(dumps_keywords)                                                                \
+    X(loads_keywords)                                                                \
+    X(cloudpickle_dumps)                                                             \
+    X(str_append)                                                                    \
+    X(str_compute)                                                                   \
+    X(str_star)                                                                      \
+    X(str_star_star)                                                                 \
+    X(unhashable_error) /* hash/: class UnhashableError(PicklingError, TypeError) */ \
+    X(pickling_error)                                                                \
+    X(hashers)        /* dict: class or (module, name) -> function */                \
+    X(hasher_names)   /* dict: the bare names among them */                          \
+    X(dispatch_table) /* copyreg's, and its two makers */                            \
+    X(newobj)                                                                        \
+    X(newobj_ex)                                                                     \
+    X(reduce_name)     /* "__reduce_ex__" */                                         \
+    X(reduce_old_name) /* "__reduce__" */                                            \
+    X(hook_name)       /* "__cjoblib_hash__" */                                      \
+    X(four)                                                                          \
+    X(signed_keyword) /* {"signed": True} */                                         \
+    X(numpy_name)     /* "numpy", and what is fetched from it once it is there */    \
+    X(numpy_array)                                                                   \
+    X(numpy_scalar)                                                                  \
+    X(numpy_dtype)                                                                   \
+    X(numpy_memmap)                                                                  \
     X(numpy_asarray)
 
 struct core_state {
@@ -51,12 +51,10 @@ struct core_state {
 };
 
 /* The state behind a module object. */
-struct core_state *
-core_state(PyObject *module);
+struct core_state *core_state(PyObject *module);
 
-/* The state behind one of the module's types, or behind a type derived from one. NULL with
- * an exception set when `type` is not one of those. */
-struct core_state *
-core_state_of_type(PyTypeObject *type);
+/* The state behind one of the module's types, or behind a type derived from one. NULL
+ * with an exception set when `type` is not one of those. */
+struct core_state *core_state_of_type(PyTypeObject *type);
 
 #endif

@@ -6,8 +6,8 @@
 
 #include "errors.h"
 
-/* Buffers from this size on are digested without the GIL: 64 kB takes xxh128 about 4 us,
- * many times what releasing costs. */
+/* Buffers from this size on are digested without the GIL: 64 kB takes xxh128 about 4
+ * us, many times what releasing costs. */
 #define DIGEST_NO_GIL_BYTES 65536
 
 struct digest_object {
@@ -97,9 +97,10 @@ digest_update(PyObject *op, PyObject *data)
     Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(digest_digest_doc,
-             "digest($self, /)\n--\n\n"
-             "The value as bytes. The digest is then empty, ready for another message.");
+PyDoc_STRVAR(
+    digest_digest_doc,
+    "digest($self, /)\n--\n\n"
+    "The value as bytes. The digest is then empty, ready for another message.");
 
 static PyObject *
 digest_digest(PyObject *op, PyObject *Py_UNUSED(ignored))
@@ -116,9 +117,8 @@ digest_digest(PyObject *op, PyObject *Py_UNUSED(ignored))
     return PyBytes_FromStringAndSize((const char *)value, (Py_ssize_t)n_bytes);
 }
 
-PyDoc_STRVAR(digest_hexdigest_doc,
-             "hexdigest($self, /)\n--\n\n"
-             "The same in hexadecimal digits.");
+PyDoc_STRVAR(digest_hexdigest_doc, "hexdigest($self, /)\n--\n\n"
+                                   "The same in hexadecimal digits.");
 
 static PyObject *
 digest_hexdigest(PyObject *op, PyObject *Py_UNUSED(ignored))
@@ -137,9 +137,8 @@ static PyMethodDef digest_methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-PyDoc_STRVAR(digest_type_doc,
-             "Digest(name='xxh128')\n--\n\n"
-             "A running message digest: xxh128, md5, sha1 or sha256.");
+PyDoc_STRVAR(digest_type_doc, "Digest(name='xxh128')\n--\n\n"
+                              "A running message digest: xxh128, md5, sha1 or sha256.");
 
 static PyType_Slot digest_slots[] = {
     {Py_tp_doc, (void *)digest_type_doc},

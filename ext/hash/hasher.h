@@ -1,16 +1,13 @@
 /* Inside the canonical hash: one struct hasher lives for one call.
  *
  *      canonical.c   the calls from outside
- *      walk.c        object -> digest: dispatch, containers, recursion     (calls all below)
- *      cycle.c       the same for objects that contain themselves
- *      expand.c      object -> tuple of parts: functions, classes, hooks
- *      hook.c        ... that say themselves what stands for them
- *      reduce.c      ... that are asked what pickle would ask
- *      array.c       NumPy arrays, scalars and dtypes; buffers
- *      leaf.c        numbers, text, bytes
- *      seen.c        which shared objects are known, which are being hashed
- *      fold.c        digests of digests: sequences and unordered collections
- *      path.c        where in the object an error is
+ *      walk.c        object -> digest: dispatch, containers, recursion     (calls all
+ * below) cycle.c       the same for objects that contain themselves expand.c object ->
+ * tuple of parts: functions, classes, hooks hook.c        ... that say themselves what
+ * stands for them reduce.c      ... that are asked what pickle would ask array.c NumPy
+ * arrays, scalars and dtypes; buffers leaf.c        numbers, text, bytes seen.c which
+ * shared objects are known, which are being hashed fold.c        digests of digests:
+ * sequences and unordered collections path.c        where in the object an error is
  *
  * Results are 0, or -1 with an exception set. */
 
@@ -24,7 +21,8 @@
 
 #include <cjoblib/digest.h>
 
-/* --- digests ---------------------------------------------------------------------------- */
+/* --- digests
+ * ---------------------------------------------------------------------------- */
 
 /* The first byte of every message that is digested. */
 enum tag {
@@ -35,32 +33,32 @@ enum tag {
     TAG_STR = 's',
     TAG_BYTES = 'b',
     TAG_BYTEARRAY = 'a',
-    TAG_LONG = 'L',     /* text or bytes by the digest of their content */
+    TAG_LONG = 'L', /* text or bytes by the digest of their content */
     TAG_TUPLE = '(',
     TAG_LIST = '[',
     TAG_DICT = '{',
     TAG_PAIR = ':',
     TAG_SET = '<',
     TAG_FROZENSET = '>',
-    TAG_BLOCK = '+',    /* a sequence goes on */
-    TAG_GLOBAL = 'G',   /* module, qualified name */
-    TAG_CLASS = 'C',    /* a class that cannot be imported */
+    TAG_BLOCK = '+',  /* a sequence goes on */
+    TAG_GLOBAL = 'G', /* module, qualified name */
+    TAG_CLASS = 'C',  /* a class that cannot be imported */
     TAG_FUNCTION = 'F',
     TAG_CODE = 'K',
     TAG_CELL = 'E',
     TAG_METHOD = 'M',
-    TAG_WRAPPER = 'P',  /* property, staticmethod, classmethod, mappingproxy */
+    TAG_WRAPPER = 'P', /* property, staticmethod, classmethod, mappingproxy */
     TAG_MODULE = 'd',
-    TAG_NEW = 'O',      /* cls.__new__(cls, *args), state, items, pairs */
-    TAG_NEW_EX = 'o',   /* cls.__new__(cls, *args[0], **args[1]), the same */
-    TAG_REDUCE = 'Q',   /* callable(*args), the same */
+    TAG_NEW = 'O',    /* cls.__new__(cls, *args), state, items, pairs */
+    TAG_NEW_EX = 'o', /* cls.__new__(cls, *args[0], **args[1]), the same */
+    TAG_REDUCE = 'Q', /* callable(*args), the same */
     TAG_STANDIN = 'S',
     TAG_BUFFER = 'm',
     TAG_ARRAY = 'A',
     TAG_SCALAR = 'X',
     TAG_DTYPE = 'D',
     TAG_FIELDS = 'V',
-    TAG_ROUND = '%',    /* inside cycle.c */
+    TAG_ROUND = '%', /* inside cycle.c */
     TAG_CYCLE = '@',
 };
 
@@ -68,7 +66,8 @@ struct value {
     uint8_t bytes[CJ_DIGEST_MAX_BYTES];
 };
 
-/* --- the call --------------------------------------------------------------------------- */
+/* --- the call
+ * --------------------------------------------------------------------------- */
 
 struct seen_entry;
 
@@ -80,8 +79,8 @@ struct seen {
 
 #define HASHER_INLINE_BYTES 1024
 
-/* Where sequences and sorted collections collect digests: a stack on the heap, so that the
- * C stack holds little for each level. */
+/* Where sequences and sorted collections collect digests: a stack on the heap, so that
+ * the C stack holds little for each level. */
 struct scratch {
     uint8_t *data;
     size_t used, room;
@@ -96,23 +95,23 @@ struct hasher {
     size_t width;             /* of a digest, in bytes */
     uintptr_t floor;          /* of the C stack: hasher_check_stack() */
     bool is_floor_known;
-    bool is_cyclic;           /* some part was found inside itself */
-    uint64_t n_visits;        /* a measure of work */
+    bool is_cyclic;    /* some part was found inside itself */
+    uint64_t n_visits; /* a measure of work */
     struct seen seen;
-    struct graph *graph;      /* while cycle.c works */
-    PyObject *path;           /* list of steps, innermost first; NULL: none */
-    const char *root_name;    /* what the path starts with */
-    PyTypeObject *hook_type;  /* the type that `hook` was looked up for */
-    PyObject *hook;           /* its hook, or NULL: none */
+    struct graph *graph;     /* while cycle.c works */
+    PyObject *path;          /* list of steps, innermost first; NULL: none */
+    const char *root_name;   /* what the path starts with */
+    PyTypeObject *hook_type; /* the type that `hook` was looked up for */
+    PyObject *hook;          /* its hook, or NULL: none */
     struct scratch scratch;
 };
 
-/* --- walk.c ----------------------------------------------------------------------------- */
+/* --- walk.c
+ * ----------------------------------------------------------------------------- */
 
 /* The digest of an object. The caller holds one reference to it besides the one that it
  * found the object by. */
-int
-hash_child(struct hasher *h, PyObject *obj, struct value *ret);
+int hash_child(struct hasher *h, PyObject *obj, struct value *ret);
 
 /* Where reduce.c puts an object's items and pairs among its parts. */
 enum { REDUCE_STATE = 2, REDUCE_ITEMS = 3, REDUCE_PAIRS = 4 };
@@ -124,31 +123,29 @@ struct parts {
 };
 
 /* The digest of one object from its children's. `parts` as node_expand() gave it. */
-int
-node_walk(struct hasher *h, PyObject *obj, const struct parts *parts, struct value *ret);
+int node_walk(struct hasher *h, PyObject *obj, const struct parts *parts,
+              struct value *ret);
 
-/* Take the object apart, if it is not one of the containers and buffers that are walked. */
-int
-node_expand(struct hasher *h, PyObject *obj, struct parts *ret_parts);
+/* Take the object apart, if it is not one of the containers and buffers that are
+ * walked. */
+int node_expand(struct hasher *h, PyObject *obj, struct parts *ret_parts);
 
 /* The digest of the n pairs: what a dict of them has. */
-int
-pairs_digest(struct hasher *h, PyObject *const *names, PyObject *const *values, size_t n,
-             struct value *ret);
+int pairs_digest(struct hasher *h, PyObject *const *names, PyObject *const *values,
+                 size_t n, struct value *ret);
 
 /* RecursionError when the C stack comes near its end. */
-int
-hasher_check_stack(struct hasher *h);
+int hasher_check_stack(struct hasher *h);
 
-/* --- cycle.c ---------------------------------------------------------------------------- */
+/* --- cycle.c
+ * ---------------------------------------------------------------------------- */
 
-int
-cycle_digest(struct hasher *h, PyObject *root, struct value *ret);
+int cycle_digest(struct hasher *h, PyObject *root, struct value *ret);
 
-int
-graph_child(struct hasher *h, PyObject *obj, struct value *ret);
+int graph_child(struct hasher *h, PyObject *obj, struct value *ret);
 
-/* --- leaf.c ----------------------------------------------------------------------------- */
+/* --- leaf.c
+ * ----------------------------------------------------------------------------- */
 
 /* From here on text and bytes are worth remembering when they are shared. */
 #define LEAF_BIG_BYTES 4096
@@ -156,86 +153,75 @@ graph_child(struct hasher *h, PyObject *obj, struct value *ret);
 enum leaf_result { LEAF_DONE = 1, LEAF_NOT = 2 };
 
 /* LEAF_DONE, LEAF_NOT (a container, or big), or -1. */
-int
-leaf_digest(struct hasher *h, PyObject *obj, struct value *ret);
+int leaf_digest(struct hasher *h, PyObject *obj, struct value *ret);
 
 /* Is this str, bytes or bytearray, the types that can be big? */
-bool
-leaf_is_text(PyObject *obj);
+bool leaf_is_text(PyObject *obj);
 
 /* The digest of a str, bytes or bytearray of any size. */
-int
-leaf_text_digest(struct hasher *h, PyObject *obj, struct value *ret);
+int leaf_text_digest(struct hasher *h, PyObject *obj, struct value *ret);
 
-/* --- expand.c, reduce.c ----------------------------------------------------------------- */
+/* --- expand.c, reduce.c
+ * ----------------------------------------------------------------- */
 
-int
-expand_object(struct hasher *h, PyObject *obj, struct parts *ret_parts);
+int expand_object(struct hasher *h, PyObject *obj, struct parts *ret_parts);
 
-int
-reduce_object(struct hasher *h, PyObject *obj, struct parts *ret_parts);
+int reduce_object(struct hasher *h, PyObject *obj, struct parts *ret_parts);
 
-/* What the object's class or its registered hasher says: 1 and the parts, 0: nothing. */
-int
-hook_expand(struct hasher *h, PyObject *obj, struct parts *ret_parts);
+/* What the object's class or its registered hasher says: 1 and the parts, 0: nothing.
+ */
+int hook_expand(struct hasher *h, PyObject *obj, struct parts *ret_parts);
 
-/* Let `function` say what stands for the objects of a class, and of those derived from it.
- * The key is the class, or its (module, bare name) for a module that need not be there. */
-int
-hasher_register(struct core_state *state, PyObject *key, PyObject *function);
+/* Let `function` say what stands for the objects of a class, and of those derived from
+ * it. The key is the class, or its (module, bare name) for a module that need not be
+ * there. */
+int hasher_register(struct core_state *state, PyObject *key, PyObject *function);
 
 /* Is the class's method one of C, not of a class statement? 1, 0, or -1. */
-int
-method_is_c(PyTypeObject *type, PyObject *name);
+int method_is_c(PyTypeObject *type, PyObject *name);
 
 /* What stands for an importable thing: (module, qualified name), aliases resolved. */
-PyObject *
-global_name(PyObject *module, PyObject *qualname);
+PyObject *global_name(PyObject *module, PyObject *qualname);
 
 /* The same, of a class or function. */
-PyObject *
-object_name(PyObject *obj);
+PyObject *object_name(PyObject *obj);
 
 /* Does the name lead through a function's inside ("f.<locals>.g", "<lambda>")? */
-bool
-name_is_local(PyObject *name);
+bool name_is_local(PyObject *name);
 
-/* --- array.c ---------------------------------------------------------------------------- */
+/* --- array.c
+ * ---------------------------------------------------------------------------- */
 
 /* The digest of an array or memoryview that array_expand() left whole. */
-int
-array_digest(struct hasher *h, PyObject *obj, struct value *ret);
+int array_digest(struct hasher *h, PyObject *obj, struct value *ret);
 
-/* NumPy's own arrays, scalars and dtypes, and memoryviews: 1 with the parts, or with none
- * for array_digest(); 0: something else; or -1. */
-int
-array_expand(struct hasher *h, PyObject *obj, struct parts *ret_parts);
+/* NumPy's own arrays, scalars and dtypes, and memoryviews: 1 with the parts, or with
+ * none for array_digest(); 0: something else; or -1. */
+int array_expand(struct hasher *h, PyObject *obj, struct parts *ret_parts);
 
 /* The same for classes derived from NumPy's array, unless they reduce themselves. */
-int
-array_subclass_expand(struct hasher *h, PyObject *obj, struct parts *ret_parts);
+int array_subclass_expand(struct hasher *h, PyObject *obj, struct parts *ret_parts);
 
-/* --- seen.c ----------------------------------------------------------------------------- */
+/* --- seen.c
+ * ----------------------------------------------------------------------------- */
 
 enum seen_result { SEEN_NEW = 0, SEEN_DONE = 1, SEEN_OPEN = 2 };
 
 /* SEEN_NEW: entered as being hashed, until seen_leave(); SEEN_DONE: with its digest;
  * SEEN_OPEN: being hashed further up. */
-int
-seen_enter(struct seen *seen, PyObject *obj, struct value *ret);
+int seen_enter(struct seen *seen, PyObject *obj, struct value *ret);
 
-/* Remember the digest of an object that was entered, or, with NULL, forget the object. */
-void
-seen_leave(struct seen *seen, PyObject *obj, const struct value *value);
+/* Remember the digest of an object that was entered, or, with NULL, forget the object.
+ */
+void seen_leave(struct seen *seen, PyObject *obj, const struct value *value);
 
-void
-seen_done(struct seen *seen);
+void seen_done(struct seen *seen);
 
-/* --- fold.c ----------------------------------------------------------------------------- */
+/* --- fold.c
+ * ----------------------------------------------------------------------------- */
 
 /* The digest of a message. */
-void
-message_digest(struct hasher *h, const void *data, size_t size, struct value *ret);
+void message_digest(struct hasher *h, const void *data, size_t size, struct value *ret);
 
 /* Digests in an order that matters; exactly `n` are added between begin and end. */
 struct sequence {
@@ -243,14 +229,13 @@ struct sequence {
     unsigned n_in_block;
 };
 
-int
-sequence_begin(struct hasher *h, struct sequence *sequence, enum tag tag, uint64_t n);
+int sequence_begin(struct hasher *h, struct sequence *sequence, enum tag tag,
+                   uint64_t n);
 
-void
-sequence_add(struct hasher *h, struct sequence *sequence, const struct value *value);
+void sequence_add(struct hasher *h, struct sequence *sequence,
+                  const struct value *value);
 
-void
-sequence_end(struct hasher *h, struct sequence *sequence, struct value *ret);
+void sequence_end(struct hasher *h, struct sequence *sequence, struct value *ret);
 
 /* Digests in no order; equal ones count. */
 struct unordered {
@@ -258,47 +243,38 @@ struct unordered {
     uint64_t n, low, high;
 };
 
-void
-unordered_begin(struct hasher *h, struct unordered *all);
+void unordered_begin(struct hasher *h, struct unordered *all);
 
-int
-unordered_add(struct hasher *h, struct unordered *all, const struct value *value);
+int unordered_add(struct hasher *h, struct unordered *all, const struct value *value);
 
-int
-unordered_end(struct hasher *h, struct unordered *all, enum tag tag, struct value *ret);
+int unordered_end(struct hasher *h, struct unordered *all, enum tag tag,
+                  struct value *ret);
 
 /* Sort digests in place; those of xxh128 must be filled up with zeros. */
-void
-values_sort(struct value *values, size_t n);
+void values_sort(struct value *values, size_t n);
 
-void
-scratch_init(struct scratch *scratch);
+void scratch_init(struct scratch *scratch);
 
-void
-scratch_done(struct scratch *scratch);
+void scratch_done(struct scratch *scratch);
 
-/* --- path.c ----------------------------------------------------------------------------- */
+/* --- path.c
+ * ----------------------------------------------------------------------------- */
 
 /* While an UnhashableError passes: one step outwards, as text or with a key in it. */
-void
-path_add(struct hasher *h, const char *step);
+void path_add(struct hasher *h, const char *step);
 
-void
-path_add_key(struct hasher *h, const char *before, PyObject *key, const char *after);
+void path_add_key(struct hasher *h, const char *before, PyObject *key,
+                  const char *after);
 
-void
-path_add_index(struct hasher *h, size_t at);
+void path_add_index(struct hasher *h, size_t at);
 
 /* A step into part `at` of an expanded object; sharpens the step added before it. */
-void
-path_add_part(struct hasher *h, enum tag tag, size_t at);
+void path_add_part(struct hasher *h, enum tag tag, size_t at);
 
 /* Raise UnhashableError for this object; -1. */
-int
-unhashable(struct hasher *h, PyObject *obj, const char *why);
+int unhashable(struct hasher *h, PyObject *obj, const char *why);
 
 /* Put the path into the UnhashableError that is set, if it is one. */
-void
-path_finish(struct hasher *h);
+void path_finish(struct hasher *h);
 
 #endif

@@ -3,7 +3,8 @@
 #include <string.h>
 
 /* The parameter called `name` that may be given by keyword: its index, -1 when there is
- * none, -2 with an exception. Names are interned, so the first pass nearly always finds. */
+ * none, -2 with an exception. Names are interned, so the first pass nearly always
+ * finds. */
 static Py_ssize_t
 bind_find(const struct bind_table *table, PyObject *name)
 {
@@ -26,8 +27,8 @@ bind_find(const struct bind_table *table, PyObject *name)
 }
 
 static int
-bind_positional(const struct bind_table *table, PyObject *const *args, Py_ssize_t n_args,
-                PyObject **slots, struct bind_result *result)
+bind_positional(const struct bind_table *table, PyObject *const *args,
+                Py_ssize_t n_args, PyObject **slots, struct bind_result *result)
 {
     Py_ssize_t n_own = n_args < table->n_positional ? n_args : table->n_positional;
 
@@ -65,12 +66,13 @@ bind_keyword(const struct bind_table *table, PyObject *name, PyObject *value,
         slots[at] = value;
         return 0;
     }
-    return result->keywords ? PyDict_SetItem(result->keywords, name, value) : BIND_MISMATCH;
+    return result->keywords ? PyDict_SetItem(result->keywords, name, value)
+                            : BIND_MISMATCH;
 }
 
 static int
-bind_keywords(const struct bind_table *table, PyObject *const *values, PyObject *kwnames,
-              PyObject **slots, struct bind_result *result)
+bind_keywords(const struct bind_table *table, PyObject *const *values,
+              PyObject *kwnames, PyObject **slots, struct bind_result *result)
 {
     Py_ssize_t n = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
     int r = 0;
@@ -106,7 +108,8 @@ bind_add(const struct bind_table *table, PyObject *name, PyObject *value,
 /* Fill in defaults and drop what is ignored. `slots` and `result->values` are the same
  * room: what is read is never behind what is written. */
 static int
-bind_collect(const struct bind_table *table, PyObject **slots, struct bind_result *result)
+bind_collect(const struct bind_table *table, PyObject **slots,
+             struct bind_result *result)
 {
     Py_ssize_t n = PyTuple_GET_SIZE(table->names);
 

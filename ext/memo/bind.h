@@ -1,5 +1,5 @@
-/* From the arguments of a call to a value for each parameter, by a table that is made once
- * from the function's signature.
+/* From the arguments of a call to a value for each parameter, by a table that is made
+ * once from the function's signature.
  *
  * `f(1, 2)`, `f(1, b=2)` and `f(a=1, b=2)` bind alike, and so do defaults given and not
  * given. Positional arguments beyond the parameters are collected under the name "*",
@@ -10,8 +10,8 @@
 
 #include "compat.h"
 
-/* A function's parameters: positional-only ones first, then those that may be given either
- * way, then keyword-only ones. */
+/* A function's parameters: positional-only ones first, then those that may be given
+ * either way, then keyword-only ones. */
 struct bind_table {
     PyObject *names;    /* tuple of str, interned */
     PyObject *defaults; /* tuple: the default, or `bind_missing` for none */
@@ -23,8 +23,8 @@ struct bind_table {
     int takes_keywords;
 };
 
-/* What a call came to: names and values in the table's order, ignored ones left out. The
- * names are borrowed from the table; values are owned when `owned` says so. */
+/* What a call came to: names and values in the table's order, ignored ones left out.
+ * The names are borrowed from the table; values are owned when `owned` says so. */
 struct bind_result {
     PyObject **names;
     PyObject **values;
@@ -41,12 +41,10 @@ enum bind_outcome {
 };
 
 /* Bind a call in vectorcall form. `star` and `star_star` are the names "*" and "**". */
-int
-bind_call(const struct bind_table *table, PyObject *star, PyObject *star_star,
-          PyObject *const *args, Py_ssize_t n_args, PyObject *kwnames,
-          struct bind_result *ret_result);
+int bind_call(const struct bind_table *table, PyObject *star, PyObject *star_star,
+              PyObject *const *args, Py_ssize_t n_args, PyObject *kwnames,
+              struct bind_result *ret_result);
 
-void
-bind_done(struct bind_result *result);
+void bind_done(struct bind_result *result);
 
 #endif

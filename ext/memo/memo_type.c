@@ -106,10 +106,12 @@ memo_load(PyObject *op, struct core_state *state, const uint8_t key[CJ_KEY_BYTES
     return value;
 }
 
-/* What the subclass does when a sound entry can't be decoded: warn and compute again. */
+/* What the subclass does when a sound entry can't be decoded: warn and compute again.
+ */
 static PyObject *
-memo_load_failed(PyObject *op, struct core_state *state, const uint8_t key[CJ_KEY_BYTES],
-                 PyObject *const *args, Py_ssize_t n_args, PyObject *kwnames)
+memo_load_failed(PyObject *op, struct core_state *state,
+                 const uint8_t key[CJ_KEY_BYTES], PyObject *const *args,
+                 Py_ssize_t n_args, PyObject *kwnames)
 {
     PyObject *error, *said;
 
@@ -169,7 +171,8 @@ PyDoc_STRVAR(memo_key_doc,
              "The key (16 bytes) of a call; None when it does not fit the signature.");
 
 static PyObject *
-memo_key_method(PyObject *op, PyObject *const *args, Py_ssize_t n_args, PyObject *kwnames)
+memo_key_method(PyObject *op, PyObject *const *args, Py_ssize_t n_args,
+                PyObject *kwnames)
 {
     struct core_state *state = memo_state(op);
     uint8_t key[CJ_KEY_BYTES];
@@ -191,8 +194,8 @@ memo_table_is_whole(const struct bind_table *table)
     Py_ssize_t n = PyTuple_GET_SIZE(table->names);
 
     return PyTuple_GET_SIZE(table->defaults) == n && table->n_positional_only >= 0 &&
-           table->n_positional >= table->n_positional_only && table->n_positional <= n &&
-           PyFrozenSet_Check(table->ignored);
+           table->n_positional >= table->n_positional_only &&
+           table->n_positional <= n && PyFrozenSet_Check(table->ignored);
 }
 
 /* Memo(func, shelf, names, defaults, missing, ignored, n_positional_only, n_positional,
@@ -206,16 +209,17 @@ memo_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     struct bind_table table;
     int verbose;
 
-    if (!state || !PyArg_ParseTuple(args, "OOO!O!OOnnppi:Memo", &func, &shelf, &PyTuple_Type,
-                                    &table.names, &PyTuple_Type, &table.defaults,
-                                    &table.missing, &table.ignored,
-                                    &table.n_positional_only, &table.n_positional,
-                                    &table.takes_varargs, &table.takes_keywords, &verbose)) {
+    if (!state ||
+        !PyArg_ParseTuple(args, "OOO!O!OOnnppi:Memo", &func, &shelf, &PyTuple_Type,
+                          &table.names, &PyTuple_Type, &table.defaults, &table.missing,
+                          &table.ignored, &table.n_positional_only, &table.n_positional,
+                          &table.takes_varargs, &table.takes_keywords, &verbose)) {
         return NULL;
     }
     if ((kwargs && PyDict_GET_SIZE(kwargs) > 0) || !memo_table_is_whole(&table) ||
         (shelf != Py_None && !Py_IS_TYPE(shelf, (PyTypeObject *)state->shelf_type))) {
-        PyErr_SetString(PyExc_TypeError, "Memo: not a shelf, or not a signature's table");
+        PyErr_SetString(PyExc_TypeError,
+                        "Memo: not a shelf, or not a signature's table");
         return NULL;
     }
     self = (struct memo_object *)type->tp_alloc(type, 0);
@@ -290,8 +294,8 @@ memo_descr_get(PyObject *op, PyObject *object, PyObject *Py_UNUSED(type))
 }
 
 static PyMethodDef memo_methods[] = {
-    {"_key", (PyCFunction)(void (*)(void))memo_key_method, METH_FASTCALL | METH_KEYWORDS,
-     memo_key_doc},
+    {"_key", (PyCFunction)(void (*)(void))memo_key_method,
+     METH_FASTCALL | METH_KEYWORDS, memo_key_doc},
     {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS, "See PEP 585."},
     {NULL, NULL, 0, NULL},
 };
@@ -306,8 +310,8 @@ static PyMemberDef memo_members[] = {
     {"__dictoffset__", T_PYSSIZET, offsetof(struct memo_object, dict), READONLY, NULL},
     {"__weaklistoffset__", T_PYSSIZET, offsetof(struct memo_object, weakrefs), READONLY,
      NULL},
-    {"__vectorcalloffset__", T_PYSSIZET, offsetof(struct memo_object, vectorcall), READONLY,
-     NULL},
+    {"__vectorcalloffset__", T_PYSSIZET, offsetof(struct memo_object, vectorcall),
+     READONLY, NULL},
     {NULL, 0, 0, 0, NULL},
 };
 

@@ -20,14 +20,16 @@ static int
 key_converter(PyObject *object, void *ret_key)
 {
     if (!PyBytes_Check(object) || PyBytes_GET_SIZE(object) != CJ_KEY_BYTES) {
-        PyErr_Format(PyExc_ValueError, "a key is %d bytes, not %R", CJ_KEY_BYTES, object);
+        PyErr_Format(PyExc_ValueError, "a key is %d bytes, not %R", CJ_KEY_BYTES,
+                     object);
         return 0;
     }
     *(const uint8_t **)ret_key = (const uint8_t *)PyBytes_AS_STRING(object);
     return 1;
 }
 
-/* --- Shelf --------------------------------------------------------------------------- */
+/* --- Shelf ---------------------------------------------------------------------------
+ */
 
 struct cj_shelf *
 shelf_of_object(PyObject *shelf)
@@ -69,11 +71,12 @@ shelf_read(PyObject *shelf, const uint8_t key[CJ_KEY_BYTES], struct cj_entry *re
     return r;
 }
 
-PyDoc_STRVAR(shelf_get_doc,
-             "get($self, key, /)\n--\n\n"
-             "The entry of a key, as (outcome, metadata, value).\n\n"
-             "The outcome is 0, MISS, CORRUPT or FOREIGN; without an entry the other two\n"
-             "are None. Raises OSError with the folder's path.");
+PyDoc_STRVAR(
+    shelf_get_doc,
+    "get($self, key, /)\n--\n\n"
+    "The entry of a key, as (outcome, metadata, value).\n\n"
+    "The outcome is 0, MISS, CORRUPT or FOREIGN; without an entry the other two\n"
+    "are None. Raises OSError with the folder's path.");
 
 static PyObject *
 shelf_get(PyObject *op, PyObject *key)
@@ -100,11 +103,12 @@ shelf_get(PyObject *op, PyObject *key)
     return Py_BuildValue("iNN", 0, meta, value);
 }
 
-PyDoc_STRVAR(shelf_put_doc,
-             "put($self, key, metadata, value, /)\n--\n\n"
-             "Store an object with its metadata (bytes); what stood there is replaced.\n\n"
-             "Raises what pickling the object raises, or OSError with the folder's path.\n"
-             "The store is then as it was.");
+PyDoc_STRVAR(
+    shelf_put_doc,
+    "put($self, key, metadata, value, /)\n--\n\n"
+    "Store an object with its metadata (bytes); what stood there is replaced.\n\n"
+    "Raises what pickling the object raises, or OSError with the folder's path.\n"
+    "The store is then as it was.");
 
 static PyObject *
 shelf_put(PyObject *op, PyObject *args)
@@ -152,9 +156,8 @@ shelf_has(PyObject *op, PyObject *key)
     return r < 0 ? error_raise(r, self->path) : PyBool_FromLong(r == 0);
 }
 
-PyDoc_STRVAR(shelf_remove_doc,
-             "remove($self, key, /)\n--\n\n"
-             "Remove the entry of a key, if there is one.");
+PyDoc_STRVAR(shelf_remove_doc, "remove($self, key, /)\n--\n\n"
+                               "Remove the entry of a key, if there is one.");
 
 static PyObject *
 shelf_remove(PyObject *op, PyObject *key)
@@ -228,7 +231,8 @@ PyType_Spec shelf_type_spec = {
     .slots = shelf_slots,
 };
 
-/* --- Store --------------------------------------------------------------------------- */
+/* --- Store ---------------------------------------------------------------------------
+ */
 
 static PyObject *
 store_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
@@ -238,8 +242,8 @@ store_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     PyObject *bytes, *location;
     int r;
 
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O&:Store", names, PyUnicode_FSConverter,
-                                     &bytes)) {
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O&:Store", names,
+                                     PyUnicode_FSConverter, &bytes)) {
         return NULL;
     }
     location = PyUnicode_DecodeFSDefaultAndSize(PyBytes_AS_STRING(bytes),
@@ -313,9 +317,8 @@ store_shelf(PyObject *op, PyObject *args)
     return (PyObject *)shelf;
 }
 
-PyDoc_STRVAR(store_clear_doc,
-             "clear($self, /)\n--\n\n"
-             "Remove every entry.");
+PyDoc_STRVAR(store_clear_doc, "clear($self, /)\n--\n\n"
+                              "Remove every entry.");
 
 static PyObject *
 store_clear(PyObject *op, PyObject *Py_UNUSED(ignored))
@@ -332,10 +335,11 @@ store_clear(PyObject *op, PyObject *Py_UNUSED(ignored))
     Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(store_check_doc,
-             "check($self, fix=False, /)\n--\n\n"
-             "Read and check everything: a dict of counts (entries, bytes, corrupt,\n"
-             "orphans, foreign). With `fix` what is damaged or left behind is removed.");
+PyDoc_STRVAR(
+    store_check_doc,
+    "check($self, fix=False, /)\n--\n\n"
+    "Read and check everything: a dict of counts (entries, bytes, corrupt,\n"
+    "orphans, foreign). With `fix` what is damaged or left behind is removed.");
 
 static PyObject *
 store_check(PyObject *op, PyObject *args)
@@ -353,8 +357,9 @@ store_check(PyObject *op, PyObject *args)
     if (r < 0) {
         return error_raise(r, self->location);
     }
-    return Py_BuildValue("{sKsKsKsKsK}", "entries", (unsigned long long)report.n_entries,
-                         "bytes", (unsigned long long)report.n_bytes, "corrupt",
+    return Py_BuildValue("{sKsKsKsKsK}", "entries",
+                         (unsigned long long)report.n_entries, "bytes",
+                         (unsigned long long)report.n_bytes, "corrupt",
                          (unsigned long long)report.n_corrupt, "orphans",
                          (unsigned long long)report.n_orphans, "foreign",
                          (unsigned long long)report.n_foreign);
@@ -383,12 +388,9 @@ PyDoc_STRVAR(store_type_doc,
              "A folder of cached results. Raises OSError with its path.");
 
 static PyType_Slot store_slots[] = {
-    {Py_tp_doc, (void *)store_type_doc},
-    {Py_tp_new, store_new},
-    {Py_tp_dealloc, store_dealloc},
-    {Py_tp_methods, store_methods},
-    {Py_tp_getset, store_getset},
-    {0, NULL},
+    {Py_tp_doc, (void *)store_type_doc}, {Py_tp_new, store_new},
+    {Py_tp_dealloc, store_dealloc},      {Py_tp_methods, store_methods},
+    {Py_tp_getset, store_getset},        {0, NULL},
 };
 
 PyType_Spec store_type_spec = {

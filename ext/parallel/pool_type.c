@@ -6,12 +6,12 @@
 #include "parallel/pump.h"
 #include "state.h"
 
-/* How long workers may take to leave before they are killed, in nanoseconds. They leave as
- * soon as they see their socket end, at once unless they are stopped. */
+/* How long workers may take to leave before they are killed, in nanoseconds. They leave
+ * as soon as they see their socket end, at once unless they are stopped. */
 #define POOL_GRACE_NS 1000000000
 
-/* A sequence of str or bytes as an array of C strings; `*ret_keep` holds what they point
- * into. NULL with an exception. */
+/* A sequence of str or bytes as an array of C strings; `*ret_keep` holds what they
+ * point into. NULL with an exception. */
 static const char **
 strings_of(PyObject *sequence, PyObject **ret_keep)
 {
@@ -139,9 +139,8 @@ pool_take(struct pool_object *self)
     return 0;
 }
 
-PyDoc_STRVAR(pool_close_doc,
-             "close($self, /)\n--\n\n"
-             "End the workers. Further use raises RuntimeError.");
+PyDoc_STRVAR(pool_close_doc, "close($self, /)\n--\n\n"
+                             "End the workers. Further use raises RuntimeError.");
 
 static PyObject *
 pool_close(PyObject *op, PyObject *Py_UNUSED(ignored))
@@ -156,12 +155,13 @@ pool_close(PyObject *op, PyObject *Py_UNUSED(ignored))
     Py_RETURN_NONE;
 }
 
-PyDoc_STRVAR(pool_run_doc,
-             "run($self, calls, n_ahead, on_failure, on_death, on_done, /)\n--\n\n"
-             "Run every (function, args, kwargs) of an iterable; the list of results.\n\n"
-             "At most n_ahead calls are taken beyond those that are done. What the\n"
-             "handlers raise ends the run:\n"
-             "on_failure(index, function, failure), on_death(index, function, pid, status).");
+PyDoc_STRVAR(
+    pool_run_doc,
+    "run($self, calls, n_ahead, on_failure, on_death, on_done, /)\n--\n\n"
+    "Run every (function, args, kwargs) of an iterable; the list of results.\n\n"
+    "At most n_ahead calls are taken beyond those that are done. What the\n"
+    "handlers raise ends the run:\n"
+    "on_failure(index, function, failure), on_death(index, function, pid, status).");
 
 static PyObject *
 pool_run(PyObject *op, PyObject *args)
@@ -181,8 +181,8 @@ pool_run(PyObject *op, PyObject *args)
     if (pool_take(self) < 0) {
         return NULL;
     }
-    results = pump_run(PyType_GetModuleState(Py_TYPE(op)), self, calls, n_ahead, on_failure,
-                       on_death, on_done);
+    results = pump_run(PyType_GetModuleState(Py_TYPE(op)), self, calls, n_ahead,
+                       on_failure, on_death, on_done);
     self->is_running = 0;
     return results;
 }

@@ -8,9 +8,9 @@
 struct pump {
     struct core_state *state;
     struct cj_pool *pool;
-    PyObject *iterator;  /* NULL: no call is left */
-    PyObject *function;  /* what the workers hold as the context; NULL: nothing yet */
-    PyObject *results;   /* list; calls under way have their function in their place */
+    PyObject *iterator; /* NULL: no call is left */
+    PyObject *function; /* what the workers hold as the context; NULL: nothing yet */
+    PyObject *results;  /* list; calls under way have their function in their place */
     PyObject *on_failure;
     PyObject *on_death;
     PyObject *on_done;
@@ -19,8 +19,8 @@ struct pump {
 };
 
 /* Give the function to the workers once, if this is the first call; a later call with
- * another function carries it itself. Returns whether `function` is the workers' context;
- * -1 with an exception. */
+ * another function carries it itself. Returns whether `function` is the workers'
+ * context; -1 with an exception. */
 static int
 pump_share_function(struct pump *pump, PyObject *function)
 {
@@ -39,8 +39,9 @@ pump_share_function(struct pump *pump, PyObject *function)
     if (!joined) {
         return -1;
     }
-    r = cj_pool_set_context(pump->pool, (struct cj_bytes){PyBytes_AS_STRING(joined),
-                                                          (size_t)PyBytes_GET_SIZE(joined)});
+    r = cj_pool_set_context(
+        pump->pool,
+        (struct cj_bytes){PyBytes_AS_STRING(joined), (size_t)PyBytes_GET_SIZE(joined)});
     Py_DECREF(joined);
     if (r < 0) {
         error_raise(r, NULL);
@@ -110,9 +111,10 @@ pump_fill(struct pump *pump)
             r = pump_submit(pump, call);
         }
         else {
-            PyErr_Format(PyExc_TypeError,
-                         "task %zd is not a (function, args, kwargs) as delayed() gives: %R",
-                         PyList_GET_SIZE(pump->results), call);
+            PyErr_Format(
+                PyExc_TypeError,
+                "task %zd is not a (function, args, kwargs) as delayed() gives: %R",
+                PyList_GET_SIZE(pump->results), call);
             r = -1;
         }
         Py_DECREF(call);
@@ -138,7 +140,8 @@ static int
 pump_failed(struct pump *pump, Py_ssize_t index, PyObject *failure)
 {
     return pump_raise(PyObject_CallFunction(pump->on_failure, "nOO", index,
-                                            PyList_GET_ITEM(pump->results, index), failure),
+                                            PyList_GET_ITEM(pump->results, index),
+                                            failure),
                       "on_failure");
 }
 
@@ -242,7 +245,8 @@ pump_loop(struct pump *pump)
 
 PyObject *
 pump_run(struct core_state *state, struct pool_object *pool, PyObject *calls,
-         Py_ssize_t n_ahead, PyObject *on_failure, PyObject *on_death, PyObject *on_done)
+         Py_ssize_t n_ahead, PyObject *on_failure, PyObject *on_death,
+         PyObject *on_done)
 {
     struct pump pump = {
         .state = state,

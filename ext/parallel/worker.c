@@ -2,8 +2,8 @@
  *
  *      hello     on_hello(bytes), once
  *      context   kept: the function that tasks without one of their own call
- *      run       decode, call, encode; what is raised goes to describe(exception), whose
- *                result is sent as the failure */
+ *      run       decode, call, encode; what is raised goes to describe(exception),
+ * whose result is sent as the failure */
 
 #include "parallel/worker.h"
 
@@ -24,8 +24,8 @@ struct worker {
     struct value reply;     /* lives until the next message */
 };
 
-/* The function that tasks share, decoded when the first of them comes, so that what goes
- * wrong there is that task's failure. */
+/* The function that tasks share, decoded when the first of them comes, so that what
+ * goes wrong there is that task's failure. */
 static PyObject *
 worker_function(struct worker *worker)
 {

@@ -45,7 +45,8 @@ round_up(size_t size)
     return (size + VALUE_ALIGN - 1) & ~(size_t)(VALUE_ALIGN - 1);
 }
 
-/* --- encoding ------------------------------------------------------------------------ */
+/* --- encoding ------------------------------------------------------------------------
+ */
 
 void
 value_done(struct value *value)
@@ -63,7 +64,8 @@ value_done(struct value *value)
 
 /* dumps(object, protocol=5, buffer_callback=buffers.append) */
 static PyObject *
-dumps_with(struct core_state *state, PyObject *dumps, PyObject *object, PyObject *buffers)
+dumps_with(struct core_state *state, PyObject *dumps, PyObject *object,
+           PyObject *buffers)
 {
     PyObject *append = PyObject_GetAttr(buffers, state->str_append);
     PyObject *protocol = PyLong_FromLong(5);
@@ -71,21 +73,21 @@ dumps_with(struct core_state *state, PyObject *dumps, PyObject *object, PyObject
     PyObject *pickle = NULL;
 
     if (append && protocol) {
-        pickle = PyObject_Vectorcall(dumps, args + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET,
-                                     state->dumps_keywords);
+        pickle = PyObject_Vectorcall(
+            dumps, args + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET, state->dumps_keywords);
     }
     Py_XDECREF(append);
     Py_XDECREF(protocol);
     return pickle;
 }
 
-/* Whether an object of the program's own main module is in the pickle by its name, which
- * another process can't find. (Any other "__main__" costs time, no more.) */
+/* Whether an object of the program's own main module is in the pickle by its name,
+ * which another process can't find. (Any other "__main__" costs time, no more.) */
 static int
 names_main(PyObject *pickle)
 {
-    return memmem(PyBytes_AS_STRING(pickle), (size_t)PyBytes_GET_SIZE(pickle), "__main__",
-                  8) != NULL;
+    return memmem(PyBytes_AS_STRING(pickle), (size_t)PyBytes_GET_SIZE(pickle),
+                  "__main__", 8) != NULL;
 }
 
 /* Errors by which pickle says that a function or class can't be had by name. */
@@ -242,13 +244,15 @@ value_join(const struct value *value)
     return joined;
 }
 
-/* --- decoding ------------------------------------------------------------------------ */
+/* --- decoding ------------------------------------------------------------------------
+ */
 
 static PyObject *
 raise_damaged(struct core_state *state, const char *what, size_t size)
 {
     return PyErr_Format(state->unpickling_error,
-                        "not an encoded value (%zu bytes): %s out of bounds", size, what);
+                        "not an encoded value (%zu bytes): %s out of bounds", size,
+                        what);
 }
 
 /* The regions of the buffers, as a tuple; they keep `owner` alive. */
@@ -266,7 +270,8 @@ regions_of_buffers(struct core_state *state, PyObject *owner, struct cj_bytes by
 
         if (offset <= bytes.size && size <= bytes.size - offset) {
             /* The blob is writable, and now the region's alone. */
-            region = region_within(state, owner, (void *)(uintptr_t)(start + offset), size);
+            region =
+                region_within(state, owner, (void *)(uintptr_t)(start + offset), size);
         }
         else {
             raise_damaged(state, "a buffer", bytes.size);
@@ -282,10 +287,11 @@ regions_of_buffers(struct core_state *state, PyObject *owner, struct cj_bytes by
 
 /* loads(pickle[, buffers=regions]); the pickle is not referred to afterwards. */
 static PyObject *
-loads_from(struct core_state *state, const uint8_t *pickle, size_t size, PyObject *regions)
+loads_from(struct core_state *state, const uint8_t *pickle, size_t size,
+           PyObject *regions)
 {
-    PyObject *view = PyMemoryView_FromMemory((char *)(uintptr_t)pickle, (Py_ssize_t)size,
-                                             PyBUF_READ);
+    PyObject *view = PyMemoryView_FromMemory((char *)(uintptr_t)pickle,
+                                             (Py_ssize_t)size, PyBUF_READ);
     PyObject *args[] = {NULL, view, regions};
     PyObject *object;
 
@@ -301,17 +307,17 @@ loads_from(struct core_state *state, const uint8_t *pickle, size_t size, PyObjec
 
 /* With buffers: the blob becomes a region that the objects stand on. */
 static PyObject *
-decode_with_buffers(struct core_state *state, struct cj_blob *blob, struct cj_bytes bytes,
-                    size_t n_buffers, size_t n_pickle)
+decode_with_buffers(struct core_state *state, struct cj_blob *blob,
+                    struct cj_bytes bytes, size_t n_buffers, size_t n_pickle)
 {
     size_t n_header = VALUE_FIXED_BYTES + n_buffers * VALUE_BUFFER_BYTES;
     PyObject *owner = region_take(state, blob);
     PyObject *regions =
         owner ? regions_of_buffers(state, owner, bytes, n_buffers) : NULL;
-    PyObject *object =
-        regions
-            ? loads_from(state, (const uint8_t *)bytes.data + n_header, n_pickle, regions)
-            : NULL;
+    PyObject *object = regions
+                           ? loads_from(state, (const uint8_t *)bytes.data + n_header,
+                                        n_pickle, regions)
+                           : NULL;
 
     Py_XDECREF(regions);
     Py_XDECREF(owner);

@@ -5,8 +5,8 @@
  *      the pickle (protocol 5)
  *      each buffer, at a multiple of 64 bytes
  *
- * Buffers are what protocol 5 calls out-of-band data (PEP 574): array memory above all. It
- * is written from where it stands and, decoded, stands where it was read. */
+ * Buffers are what protocol 5 calls out-of-band data (PEP 574): array memory above all.
+ * It is written from where it stands and, decoded, stands where it was read. */
 
 #ifndef EXT_PICKLE_VALUE_H
 #define EXT_PICKLE_VALUE_H
@@ -29,10 +29,7 @@ struct value {
     size_t n_parts;
 };
 
-#define VALUE_INIT                                                                       \
-    {                                                                                    \
-        NULL, NULL, NULL, 0, NULL, NULL, 0                                               \
-    }
+#define VALUE_INIT {NULL, NULL, NULL, 0, NULL, NULL, 0}
 
 /* How an object is encoded. */
 enum value_mode {
@@ -41,21 +38,19 @@ enum value_mode {
 };
 
 /* Returns 0, or -1 with an exception; `ret_value` is then as it was. */
-int
-value_encode(struct core_state *state, PyObject *object, enum value_mode mode,
-             struct value *ret_value);
+int value_encode(struct core_state *state, PyObject *object, enum value_mode mode,
+                 struct value *ret_value);
 
-void
-value_done(struct value *value);
+void value_done(struct value *value);
 
 /* The pieces copied together, as a bytes object. */
-PyObject *
-value_join(const struct value *value);
+PyObject *value_join(const struct value *value);
 
-/* The object that the bytes describe. Arrays stand on the bytes themselves: when there are
- * buffers, the blob moves into the objects that need it; in any case it is left empty.
- * `bytes` lie inside `blob`. Raises UnpicklingError when they are not a value. */
-PyObject *
-value_decode(struct core_state *state, struct cj_blob *blob, struct cj_bytes bytes);
+/* The object that the bytes describe. Arrays stand on the bytes themselves: when there
+ * are buffers, the blob moves into the objects that need it; in any case it is left
+ * empty. `bytes` lie inside `blob`. Raises UnpicklingError when they are not a value.
+ */
+PyObject *value_decode(struct core_state *state, struct cj_blob *blob,
+                       struct cj_bytes bytes);
 
 #endif

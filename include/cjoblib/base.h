@@ -7,8 +7,8 @@
  *    < 0      -errno; outputs are untouched
  *
  * Ownership. `*_new` and `*_open` hand the caller an object that `*_free` or `*_close`
- * releases; both accept NULL. Bytes that are only looked at are a `struct cj_bytes`; bytes
- * that belong to somebody are a `struct cj_blob`.
+ * releases; both accept NULL. Bytes that are only looked at are a `struct cj_bytes`;
+ * bytes that belong to somebody are a `struct cj_blob`.
  *
  * Threads. An object may be used by one thread at a time unless its header says more.
  * The library has no global state: two objects never disturb each other.
@@ -33,27 +33,22 @@ struct cj_bytes {
     size_t size;
 };
 
-/* Bytes that the holder owns, writable. How they are released is the library's business:
- * they are on the heap, or a private mapping of a file. Move one by assignment and set the
- * source to CJ_BLOB_INIT; release it with cj_blob_done(). */
+/* Bytes that the holder owns, writable. How they are released is the library's
+ * business: they are on the heap, or a private mapping of a file. Move one by
+ * assignment and set the source to CJ_BLOB_INIT; release it with cj_blob_done(). */
 struct cj_blob {
     void *data;
     size_t size;
     size_t mapped_bytes; /* 0: on the heap */
 };
 
-#define CJ_BLOB_INIT                                                                     \
-    {                                                                                    \
-        NULL, 0, 0                                                                       \
-    }
+#define CJ_BLOB_INIT {NULL, 0, 0}
 
 /* Release the bytes and set the blob to CJ_BLOB_INIT. Accepts an empty one. */
-CJ_API void
-cj_blob_done(struct cj_blob *blob);
+CJ_API void cj_blob_done(struct cj_blob *blob);
 
 /* The library's version, "major.minor.patch"; static. */
-CJ_API const char *
-cj_version(void);
+CJ_API const char *cj_version(void);
 
 #ifdef __cplusplus
 }

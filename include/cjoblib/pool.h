@@ -1,22 +1,24 @@
 /* A pool of worker processes that take tasks and give results, both plain bytes.
  *
- * The owner:                                     A worker (another program, or this one again):
+ * The owner:                                     A worker (another program, or this one
+ * again):
  *
  *      cj_pool_open(&options, &pool);                  int
  *      cj_pool_submit(pool, 0, &part, 1);              double_it(void *context,
- *      cj_pool_submit(pool, 1, &part, 1);                        const struct cj_task *task,
- *      while (cj_pool_next(pool, -1, &event) == 0) {             struct cj_reply *reply) {...}
- *          use event.task, event.body;
- *          cj_pool_event_done(&event);                 int main(void) {
- *      }                                                   return cj_worker_run(
- *      cj_pool_close(pool, 0);                                 CJ_WORKER_FD, double_it, NULL);
+ *      cj_pool_submit(pool, 1, &part, 1);                        const struct cj_task
+ * *task, while (cj_pool_next(pool, -1, &event) == 0) {             struct cj_reply
+ * *reply) {...} use event.task, event.body; cj_pool_event_done(&event); int main(void)
+ * { }                                                   return cj_worker_run(
+ *      cj_pool_close(pool, 0);                                 CJ_WORKER_FD, double_it,
+ * NULL);
  *                                                      }
  *
- * Workers are started with posix_spawn(3) and hold one end of an anonymous socket pair; no
- * other descriptor of the owner above 2 reaches them, and nothing in the kernel has a name, so
- * there is nothing to leak. A worker lives until its owner closes the pool or dies: a thread in
- * it waits for that and ends the process with _exit(0), also in the middle of a task. Messages
- * carry their length and checksums; half a message means that the peer is dead, never a wait.
+ * Workers are started with posix_spawn(3) and hold one end of an anonymous socket pair;
+ * no other descriptor of the owner above 2 reaches them, and nothing in the kernel has
+ * a name, so there is nothing to leak. A worker lives until its owner closes the pool
+ * or dies: a thread in it waits for that and ends the process with _exit(0), also in
+ * the middle of a task. Messages carry their length and checksums; half a message means
+ * that the peer is dead, never a wait.
  *
  * Life of a worker, as its owner sees it:
  *
@@ -29,26 +31,26 @@
  *                            v
  *                         LEAVING --process ended--> DEAD
  *
- * The socket of a worker whose process ends is ended by the kernel. One that leaves for any
- * other reason is killed; what it was doing is told or passed on once it is DEAD.
+ * The socket of a worker whose process ends is ended by the kernel. One that leaves for
+ * any other reason is killed; what it was doing is told or passed on once it is DEAD.
  *
- * Whether a task had begun in a worker that died is known exactly, from a page of memory that
- * both share. One that had is reported: CJ_POOL_DEATH with that task. Those that had not are
- * given to others, silently (unless three workers in a row died on the point of beginning it:
- * then it is reported too). The dead are replaced when there are tasks for which they are
- * missing. One that dies before it is ready is reported as CJ_POOL_DEATH without a task, and
- * when n_workers + 2 have done so with none becoming ready in between (ten times as many if one
- * ever was), no more are started.
+ * Whether a task had begun in a worker that died is known exactly, from a page of
+ * memory that both share. One that had is reported: CJ_POOL_DEATH with that task. Those
+ * that had not are given to others, silently (unless three workers in a row died on the
+ * point of beginning it: then it is reported too). The dead are replaced when there are
+ * tasks for which they are missing. One that dies before it is ready is reported as
+ * CJ_POOL_DEATH without a task, and when n_workers + 2 have done so with none becoming
+ * ready in between (ten times as many if one ever was), no more are started.
  *
  * Threads: a pool is used by one thread at a time. It has no threads of its own.
  *
- * Forks: in a process forked from the owner a pool can only be closed, which releases the
- * copies of its descriptors and memory and leaves the workers alone. Workers end with their
- * owner also when such copies live on.
+ * Forks: in a process forked from the owner a pool can only be closed, which releases
+ * the copies of its descriptors and memory and leaves the workers alone. Workers end
+ * with their owner also when such copies live on.
  *
- * Signals: none is used. Children are waited for one by one, so others of this process are
- * left alone; if somebody here takes the end of ours (waitpid(-1, ...), or SIGCHLD is
- * ignored), all works but `wait_status` is not known.
+ * Signals: none is used. Children are waited for one by one, so others of this process
+ * are left alone; if somebody here takes the end of ours (waitpid(-1, ...), or SIGCHLD
+ * is ignored), all works but `wait_status` is not known.
  */
 
 #ifndef CJ_POOL_H
@@ -72,13 +74,16 @@ struct cj_pool;
 #define CJ_POOL_MAX_WORKERS 4096
 
 struct cj_pool_options {
-    size_t n_workers;        /* 1 to CJ_POOL_MAX_WORKERS */
-    const char *const *argv; /* the worker's program (a path) and arguments, NULL at the end */
-    const char *const *envp; /* its environment "NAME=value", NULL at the end; NULL: ours */
-    struct cj_bytes hello;   /* given to each worker before all else; copied */
+    size_t n_workers; /* 1 to CJ_POOL_MAX_WORKERS */
+    const char *const
+        *argv; /* the worker's program (a path) and arguments, NULL at the end */
+    const char *const
+        *envp; /* its environment "NAME=value", NULL at the end; NULL: ours */
+    struct cj_bytes hello; /* given to each worker before all else; copied */
 };
 
-/* No task: what `cj_pool_event.task` says of a death outside of any. Not a valid number. */
+/* No task: what `cj_pool_event.task` says of a death outside of any. Not a valid
+ * number. */
 #define CJ_POOL_NO_TASK UINT64_MAX
 
 enum cj_pool_event_kind {
@@ -93,8 +98,8 @@ struct cj_pool_event {
     struct cj_blob body;
     pid_t pid;       /* the worker's */
     int wait_status; /* CJ_POOL_DEATH: as of waitpid(2), -1: not known */
-    int error;       /* CJ_POOL_DEATH: why the pool killed it: 0: it did not, or its socket
-                        had ended; -EPROTO: it sent a damaged message; or another -errno */
+    int error; /* CJ_POOL_DEATH: why the pool killed it: 0: it did not, or its socket
+                  had ended; -EPROTO: it sent a damaged message; or another -errno */
 };
 
 /* Outcomes of cj_pool_next(), beside 0 (an event came). */
@@ -103,61 +108,58 @@ enum cj_pool_outcome {
     CJ_POOL_TIMEOUT,
 };
 
-/* Start the workers; returns without waiting until they are ready. Ctrl-C does not reach
- * them: SIGINT is blocked when the program starts, until cj_worker_run().
+/* Start the workers; returns without waiting until they are ready. Ctrl-C does not
+ * reach them: SIGINT is blocked when the program starts, until cj_worker_run().
  * -EINVAL: n_workers out of range or no program; -ENOENT, -EACCES: the program can't be
  * found or run; -EAGAIN, -EMFILE, -ENOMEM: the system has no room (a worker takes two
  * descriptors). */
-CJ_API CJ_MUST_CHECK int
-cj_pool_open(const struct cj_pool_options *options, struct cj_pool **ret_pool);
+CJ_API CJ_MUST_CHECK int cj_pool_open(const struct cj_pool_options *options,
+                                      struct cj_pool **ret_pool);
 
-/* End all workers and free the pool: they see the end of their sockets, those that have not
- * left after `grace_ns` nanoseconds (< 0: for ever) are killed, all are waited for. Tasks
- * under way are lost. In a process forked from the owner only the copies of descriptors are
- * closed. Accepts NULL. */
-CJ_API void
-cj_pool_close(struct cj_pool *pool, int64_t grace_ns);
+/* End all workers and free the pool: they see the end of their sockets, those that have
+ * not left after `grace_ns` nanoseconds (< 0: for ever) are killed, all are waited for.
+ * Tasks under way are lost. In a process forked from the owner only the copies of
+ * descriptors are closed. Accepts NULL. */
+CJ_API void cj_pool_close(struct cj_pool *pool, int64_t grace_ns);
 
-/* Bytes that a worker must have seen before it begins any of the tasks that are handed in
- * from now on, such as a function that they share. Replaces the one before it, which tasks
- * handed in before keep. A worker gets it with the first task that needs it, and once, unless
- * it had another in between. Copied. -ENOMEM; -EPERM: in a forked child. */
-CJ_API CJ_MUST_CHECK int
-cj_pool_set_context(struct cj_pool *pool, struct cj_bytes context);
+/* Bytes that a worker must have seen before it begins any of the tasks that are handed
+ * in from now on, such as a function that they share. Replaces the one before it, which
+ * tasks handed in before keep. A worker gets it with the first task that needs it, and
+ * once, unless it had another in between. Copied. -ENOMEM; -EPERM: in a forked child.
+ */
+CJ_API CJ_MUST_CHECK int cj_pool_set_context(struct cj_pool *pool,
+                                             struct cj_bytes context);
 
-/* Hand in a task under a number of the caller's choice (not one that is still under way),
- * whose body is the `n_parts` pieces one after the other; copied. It goes to the worker with
- * the fewest tasks; up to two are in each worker, the rest waits in the pool; a second one
- * that has not begun goes to a worker that has none. Never sleeps, but for starting a worker
- * in place of a dead one.
- * -EINVAL: CJ_POOL_NO_TASK; -ENOMEM; -EPERM: in a forked child; -ECHILD: no worker is left,
- * and they die before they are ready. */
-CJ_API CJ_MUST_CHECK int
-cj_pool_submit(struct cj_pool *pool, uint64_t task, const struct cj_bytes *parts,
-               size_t n_parts);
+/* Hand in a task under a number of the caller's choice (not one that is still under
+ * way), whose body is the `n_parts` pieces one after the other; copied. It goes to the
+ * worker with the fewest tasks; up to two are in each worker, the rest waits in the
+ * pool; a second one that has not begun goes to a worker that has none. Never sleeps,
+ * but for starting a worker in place of a dead one. -EINVAL: CJ_POOL_NO_TASK; -ENOMEM;
+ * -EPERM: in a forked child; -ECHILD: no worker is left, and they die before they are
+ * ready. */
+CJ_API CJ_MUST_CHECK int cj_pool_submit(struct cj_pool *pool, uint64_t task,
+                                        const struct cj_bytes *parts, size_t n_parts);
 
 /* Tasks handed in whose event has not been taken. */
-CJ_API size_t
-cj_pool_n_pending(const struct cj_pool *pool);
+CJ_API size_t cj_pool_n_pending(const struct cj_pool *pool);
 
-/* Wait up to `timeout_ns` nanoseconds (< 0: for ever) for the next event, in the order of
- * arrival; it sleeps in the kernel and moves bytes both ways meanwhile. Release the event
- * with cj_pool_event_done(). Nothing is lost by a result < 0, it may be called again:
- * -EINTR: a signal came; -ENOMEM; -EPERM: in a forked child; -ECHILD: as above, after all
- * events are taken; -EAGAIN, -EMFILE, -ENOENT...: no worker is left and none can be
- * started. */
-CJ_API CJ_MUST_CHECK int
-cj_pool_next(struct cj_pool *pool, int64_t timeout_ns, struct cj_pool_event *ret_event);
+/* Wait up to `timeout_ns` nanoseconds (< 0: for ever) for the next event, in the order
+ * of arrival; it sleeps in the kernel and moves bytes both ways meanwhile. Release the
+ * event with cj_pool_event_done(). Nothing is lost by a result < 0, it may be called
+ * again: -EINTR: a signal came; -ENOMEM; -EPERM: in a forked child; -ECHILD: as above,
+ * after all events are taken; -EAGAIN, -EMFILE, -ENOENT...: no worker is left and none
+ * can be started. */
+CJ_API CJ_MUST_CHECK int cj_pool_next(struct cj_pool *pool, int64_t timeout_ns,
+                                      struct cj_pool_event *ret_event);
 
-CJ_API void
-cj_pool_event_done(struct cj_pool_event *event);
+CJ_API void cj_pool_event_done(struct cj_pool_event *event);
 
-/* Forget all tasks and their events. Workers that are in one are killed, and replaced when
- * they are missed. Never sleeps. */
-CJ_API void
-cj_pool_cancel(struct cj_pool *pool);
+/* Forget all tasks and their events. Workers that are in one are killed, and replaced
+ * when they are missed. Never sleeps. */
+CJ_API void cj_pool_cancel(struct cj_pool *pool);
 
-/* --- the worker's side ------------------------------------------------------------------- */
+/* --- the worker's side
+ * ------------------------------------------------------------------- */
 
 enum cj_task_kind {
     CJ_TASK_HELLO,   /* once, first; no reply is sent */
@@ -168,11 +170,13 @@ enum cj_task_kind {
 struct cj_task {
     enum cj_task_kind kind;
     uint64_t number; /* CJ_TASK_RUN: as given to cj_pool_submit() */
-    struct cj_blob body; /* taken over by whoever sets it to CJ_BLOB_INIT, else released */
+    struct cj_blob
+        body; /* taken over by whoever sets it to CJ_BLOB_INIT, else released */
 };
 
-/* What goes back for a CJ_TASK_RUN. The pieces must live until the function that was given
- * the reply is called again or cj_worker_run() returns; they may lie in the task's body. */
+/* What goes back for a CJ_TASK_RUN. The pieces must live until the function that was
+ * given the reply is called again or cj_worker_run() returns; they may lie in the
+ * task's body. */
 struct cj_reply {
     bool is_failure;
     const struct cj_bytes *parts;
@@ -183,15 +187,15 @@ struct cj_reply {
 typedef int (*cj_worker_function)(void *context, struct cj_task *task,
                                   struct cj_reply *reply);
 
-/* Be a worker on the socket `fd` until the owner closes it or is gone: returns 0 then, or
- * ends the process with _exit(0) if `function` is running. The descriptor stays open, and
- * is closed in programs that this one starts. While it runs there is one thread more, which
- * blocks all signals. SIGINT, which a Ctrl-C sends to the workers as well as to their owner,
- * has no effect from here on: what is to be done is the owner's decision.
- * -EBADF, -ENOTSOCK: not a worker's descriptor; -EPROTO: damaged messages; -ENOMEM,
- * -EAGAIN, -EMFILE. */
-CJ_API CJ_MUST_CHECK int
-cj_worker_run(int fd, cj_worker_function function, void *context);
+/* Be a worker on the socket `fd` until the owner closes it or is gone: returns 0 then,
+ * or ends the process with _exit(0) if `function` is running. The descriptor stays
+ * open, and is closed in programs that this one starts. While it runs there is one
+ * thread more, which blocks all signals. SIGINT, which a Ctrl-C sends to the workers as
+ * well as to their owner, has no effect from here on: what is to be done is the owner's
+ * decision. -EBADF, -ENOTSOCK: not a worker's descriptor; -EPROTO: damaged messages;
+ * -ENOMEM, -EAGAIN, -EMFILE. */
+CJ_API CJ_MUST_CHECK int cj_worker_run(int fd, cj_worker_function function,
+                                       void *context);
 
 #ifdef __cplusplus
 }

@@ -51,8 +51,8 @@ struct cj_shelf;
 enum cj_store_outcome {
     CJ_STORE_MISS = 1, /* no such entry */
     CJ_STORE_CORRUPT,  /* a damaged file, or one that is not an entry of this key */
-    CJ_STORE_FOREIGN,  /* what stands there (or for a folder above it) is a link, another
-                          owner's, writable by everybody, or no file at all */
+    CJ_STORE_FOREIGN, /* what stands there (or for a folder above it) is a link, another
+                         owner's, writable by everybody, or no file at all */
 };
 
 /* The width of a version and of an arguments' digest. */
@@ -67,10 +67,7 @@ struct cj_entry {
     struct cj_bytes payload;
 };
 
-#define CJ_ENTRY_INIT                                                                  \
-    {                                                                                  \
-        CJ_BLOB_INIT, {NULL, 0}, {NULL, 0}                                             \
-    }
+#define CJ_ENTRY_INIT {CJ_BLOB_INIT, {NULL, 0}, {NULL, 0}}
 
 /* Arrays inside a payload may count on this alignment of its start, in bytes. */
 #define CJ_STORE_ALIGN 64
@@ -87,13 +84,12 @@ struct cj_store_options {
  * be made or entered; -ELOOP: `LOCATION/cjoblib` is a symbolic link; -EPERM: it belongs
  * to another user or everybody may write in it; -ENOENT: the location is empty text, or
  * see `must_exist`; -ENOMEM and other errors of open(2), mkdir(2). */
-CJ_API CJ_MUST_CHECK int
-cj_store_open(const char *location, const struct cj_store_options *options,
-              struct cj_store **ret_store);
+CJ_API CJ_MUST_CHECK int cj_store_open(const char *location,
+                                       const struct cj_store_options *options,
+                                       struct cj_store **ret_store);
 
 /* Close it. Shelves must be closed before. Accepts NULL. */
-CJ_API void
-cj_store_close(struct cj_store *store);
+CJ_API void cj_store_close(struct cj_store *store);
 
 /* The place of one function at one version of its code. `function` names it: components
  * divided by '/', the last one the function's own name, any bytes but NUL. Components
@@ -102,33 +98,30 @@ cj_store_close(struct cj_store *store);
  * beyond 200 bytes the tail is replaced by a digest of the whole; all after the 31st
  * '/' is one component): two different names never share a folder. Nothing is created
  * on disk. -EINVAL: the name or one of its components is empty; -ENOMEM. */
-CJ_API CJ_MUST_CHECK int
-cj_shelf_open(struct cj_store *store, const char *function,
-              const uint8_t version[CJ_KEY_BYTES], struct cj_shelf **ret_shelf);
+CJ_API CJ_MUST_CHECK int cj_shelf_open(struct cj_store *store, const char *function,
+                                       const uint8_t version[CJ_KEY_BYTES],
+                                       struct cj_shelf **ret_shelf);
 
-CJ_API void
-cj_shelf_close(struct cj_shelf *shelf);
+CJ_API void cj_shelf_close(struct cj_shelf *shelf);
 
 /* The folder of the shelf, relative to LOCATION; lives as long as the shelf. */
-CJ_API const char *
-cj_shelf_path(const struct cj_shelf *shelf);
+CJ_API const char *cj_shelf_path(const struct cj_shelf *shelf);
 
 /* Read the entry of `arguments` and check it. 0: `ret_entry` holds it, release it with
  * cj_entry_done(). CJ_STORE_MISS, CJ_STORE_CORRUPT, CJ_STORE_FOREIGN: see above,
  * `ret_entry` is untouched. Nothing is written but the time of last use. -ENOMEM, -EIO
  * and other errors of open(2) and read(2). */
-CJ_API CJ_MUST_CHECK int
-cj_shelf_get(struct cj_shelf *shelf, const uint8_t arguments[CJ_KEY_BYTES],
-             struct cj_entry *ret_entry);
+CJ_API CJ_MUST_CHECK int cj_shelf_get(struct cj_shelf *shelf,
+                                      const uint8_t arguments[CJ_KEY_BYTES],
+                                      struct cj_entry *ret_entry);
 
 /* Whether an entry stands there; its content is not looked at, and its time of last use
  * stays. 0, CJ_STORE_MISS, CJ_STORE_FOREIGN; errors of stat(2). */
-CJ_API CJ_MUST_CHECK int
-cj_shelf_has(struct cj_shelf *shelf, const uint8_t arguments[CJ_KEY_BYTES]);
+CJ_API CJ_MUST_CHECK int cj_shelf_has(struct cj_shelf *shelf,
+                                      const uint8_t arguments[CJ_KEY_BYTES]);
 
 /* Release the bytes and set the entry to CJ_ENTRY_INIT. Accepts an empty one. */
-CJ_API void
-cj_entry_done(struct cj_entry *entry);
+CJ_API void cj_entry_done(struct cj_entry *entry);
 
 /* Store an entry, whose payload is the `n_parts` pieces one after the other (they are
  * written as they stand, not copied together; they must not change meanwhile). What
@@ -137,25 +130,24 @@ cj_entry_done(struct cj_entry *entry);
  * -EACCES, -EIO, -ENOMEM; -EFBIG: more than 2^61 bytes; -ELOOP, -EPERM, -ENOTDIR: a
  * folder on the way is foreign; -EBUSY: others removed the folder each of many times it
  * was made. After any error the entries are as they were; folders may be new. */
-CJ_API CJ_MUST_CHECK int
-cj_shelf_put(struct cj_shelf *shelf, const uint8_t arguments[CJ_KEY_BYTES],
-             struct cj_bytes meta, const struct cj_bytes *parts, size_t n_parts);
+CJ_API CJ_MUST_CHECK int cj_shelf_put(struct cj_shelf *shelf,
+                                      const uint8_t arguments[CJ_KEY_BYTES],
+                                      struct cj_bytes meta,
+                                      const struct cj_bytes *parts, size_t n_parts);
 
 /* Remove one entry. 0, also when there was none; -EACCES, -EROFS and the like. */
-CJ_API CJ_MUST_CHECK int
-cj_shelf_remove(struct cj_shelf *shelf, const uint8_t arguments[CJ_KEY_BYTES]);
+CJ_API CJ_MUST_CHECK int cj_shelf_remove(struct cj_shelf *shelf,
+                                         const uint8_t arguments[CJ_KEY_BYTES]);
 
 /* Remove every entry of every version of the shelf's function, without reading them.
  * Readers that hold an entry keep it; writers at the same moment succeed, before or
  * after. What is foreign is left alone. */
-CJ_API CJ_MUST_CHECK int
-cj_shelf_clear(struct cj_shelf *shelf);
+CJ_API CJ_MUST_CHECK int cj_shelf_clear(struct cj_shelf *shelf);
 
 /* The same for all functions, and the temporary files of writers that are dead. What
  * stays is LOCATION/cjoblib itself with the store's two own names, `.gitignore` and
  * `.tmp`. */
-CJ_API CJ_MUST_CHECK int
-cj_store_clear(struct cj_store *store);
+CJ_API CJ_MUST_CHECK int cj_store_clear(struct cj_store *store);
 
 /* What a walk says of one entry. */
 struct cj_store_item {
@@ -171,10 +163,10 @@ struct cj_store_item {
  * tells about the header and the lengths only, and `meta` is unchecked. What is foreign
  * is not told. Entries that come or go during the walk may be seen or not; `visit` may
  * remove the one it is told. An entry that can't be read (-EIO) is not sound. */
-CJ_API CJ_MUST_CHECK int
-cj_store_walk(struct cj_store *store, bool verify,
-              int (*visit)(void *context, const struct cj_store_item *item),
-              void *context);
+CJ_API CJ_MUST_CHECK int cj_store_walk(struct cj_store *store, bool verify,
+                                       int (*visit)(void *context,
+                                                    const struct cj_store_item *item),
+                                       void *context);
 
 struct cj_store_report {
     uint64_t n_entries; /* sound ones */
@@ -187,8 +179,8 @@ struct cj_store_report {
 /* Read and check everything; with `fix` remove what is damaged and what dead writers
  * left. What is foreign is counted and left alone, and so is what lies inside it. The
  * temporary file of a writer that lives is not counted. */
-CJ_API CJ_MUST_CHECK int
-cj_store_check(struct cj_store *store, bool fix, struct cj_store_report *ret_report);
+CJ_API CJ_MUST_CHECK int cj_store_check(struct cj_store *store, bool fix,
+                                        struct cj_store_report *ret_report);
 
 #ifdef __cplusplus
 }

@@ -1,8 +1,9 @@
 from collections.abc import Callable, Iterable
 from os import PathLike
+from pickle import PicklingError
 from typing import Any, Generic, ParamSpec, TypeVar, final
 
-from typing_extensions import Buffer
+from typing_extensions import Buffer, Self
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -11,6 +12,8 @@ version: str
 MISS: int
 CORRUPT: int
 FOREIGN: int
+
+class UnhashableError(PicklingError, TypeError): ...
 
 @final
 class Digest:
@@ -74,7 +77,7 @@ class Memo(Generic[P, R]):
         takes_keywords: bool,
         verbose: int,
         /,
-    ) -> Memo[P, R]: ...
+    ) -> Self: ...
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
     def _key(self, *args: P.args, **kwargs: P.kwargs) -> bytes | None: ...
 
@@ -101,3 +104,6 @@ def worker_run(
     /,
 ) -> None: ...
 def canonical_hash(obj: object, hash_name: str = "xxh128") -> str: ...
+def register_hasher(
+    kind: type | tuple[str, str], function: Callable[[Any], object] | None, /
+) -> None: ...

@@ -121,7 +121,13 @@ def _masked_array(array: Any) -> Any:
 
     extra = {k: v for k, v in vars(array).items() if not _is_masked_noise(k)}
     mask = np.ma.getmaskarray(array)
-    return np.asarray(array.data), np.asarray(mask), array.fill_value, array.hardmask, extra
+    return (
+        np.asarray(array.data),
+        np.asarray(mask),
+        array.fill_value,
+        array.hardmask,
+        extra,
+    )
 
 
 def _is_masked_noise(name: str) -> bool:
@@ -135,7 +141,11 @@ def _sparse(matrix: Any) -> Any:
 
 
 def _plain_array(values: Any) -> Any:
-    return values.to_numpy() if hasattr(values, "_ndarray") and _wraps_numpy(values) else values
+    return (
+        values.to_numpy()
+        if hasattr(values, "_ndarray") and _wraps_numpy(values)
+        else values
+    )
 
 
 def _wraps_numpy(values: Any) -> bool:

@@ -17,12 +17,14 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, ParamSpec, TypeVar, overload
 
 from cjoblib import _core
+from cjoblib import hashing as _hashing  # says how other libraries' classes are hashed
 
 __all__ = ["CacheWarning", "MemorizedFunc", "Memory"]
 
+UnhashableError = _hashing.UnhashableError
+
 P = ParamSpec("P")
 R = TypeVar("R")
-
 
 
 class _Missing:
@@ -123,7 +125,7 @@ def _version(func: Callable[..., Any]) -> bytes:
 
 def _bound(func: Any) -> list[Any]:
     """Values that a callable carries along: they are part of what it computes."""
-    found = []
+    found: list[Any] = []
     while isinstance(func, functools.partial):
         found += [func.args, func.keywords]
         func = func.func
@@ -172,15 +174,15 @@ class MemorizedFunc(_core.Memo[P, R]):
         table = _table(func)
         ignored = _ignored(table, ignore, func_id.rpartition("/")[2])
         self = super().__new__(
-            cls,  # type: ignore[arg-type]
-            func,  # type: ignore[arg-type]
+            cls,
+            func,
             shelf,
             table.names,
             table.defaults,
             _MISSING,
             ignored,
             *table[2:],
-            verbose,  # type: ignore[misc]
+            verbose,
         )
         functools.update_wrapper(self, func)
         self.func_id = func_id
@@ -231,7 +233,9 @@ class MemorizedFunc(_core.Memo[P, R]):
         if outcome == _core.CORRUPT:
             what = "is damaged"
         else:
-            what = "is a link, or a file or folder of another owner, and was not touched"
+            what = (
+                "is a link, or a file or folder of another owner, and was not touched"
+            )
         warnings.warn(
             f"the entry {self._path(key)} {what}; the call is computed again",
             CacheWarning,
@@ -255,7 +259,9 @@ class MemorizedFunc(_core.Memo[P, R]):
         import json
 
         assert self._shelf is not None
-        metadata = json.dumps({"seconds": round(seconds, 6), "time": time.time()}).encode()
+        metadata = json.dumps(
+            {"seconds": round(seconds, 6), "time": time.time()}
+        ).encode()
         try:
             self._shelf.put(key, metadata, value)
         except Exception as why:
@@ -296,7 +302,13 @@ class MemorizedFunc(_core.Memo[P, R]):
     def __reduce__(self) -> Any:
         if _is_global(self):
             return self.__qualname__  # type: ignore[attr-defined]
-        state = (self._location, self.ignore, self._verbose, self._version, self.func_id)
+        state = (
+            self._location,
+            self.ignore,
+            self._verbose,
+            self._version,
+            self.func_id,
+        )
         return _rebuild, (type(self), self.func, *state)
 
     def __repr__(self) -> str:
@@ -401,7 +413,9 @@ class Memory:
     ) -> None:
         if cachedir is not None:
             if location is not None:
-                raise ValueError("Memory: give location alone; cachedir is its old name")
+                raise ValueError(
+                    "Memory: give location alone; cachedir is its old name"
+                )
             warnings.warn(
                 "Memory(cachedir=...) is now Memory(location=...)",
                 DeprecationWarning,
@@ -484,7 +498,9 @@ class Memory:
         if self.store is None:
             return
         if warn and self._verbose > 0:
-            warnings.warn(f"Flushing completely the cache {self.location}", stacklevel=2)
+            warnings.warn(
+                f"Flushing completely the cache {self.location}", stacklevel=2
+            )
         self.store.clear()
 
     def __getstate__(self) -> dict[str, Any]:

@@ -179,7 +179,10 @@ class Parallel(Generic[R]):
     def _print_done(self, n_done: int, n_taken: int) -> None:
         step = max(1, n_taken // 10)
         if n_done % step == 0:
-            print(f"[Parallel] {n_done} of {n_taken} calls taken are done", file=sys.stderr)
+            print(
+                f"[Parallel] {n_done} of {n_taken} calls taken are done",
+                file=sys.stderr,
+            )
 
     def _print_end(self, n_done: int, n_jobs: int) -> None:
         print(f"[Parallel] {n_done} calls done, n_jobs={n_jobs}", file=sys.stderr)

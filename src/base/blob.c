@@ -1,8 +1,8 @@
 #include <sys/mman.h>
 
 #include "base/memory.h"
-#include "cjoblib/version.h"
 #include "cjoblib/base.h"
+#include "cjoblib/version.h"
 
 void
 cj_blob_done(struct cj_blob *blob)

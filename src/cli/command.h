@@ -13,34 +13,27 @@ enum command_exit {
     COMMAND_IO = 3,    /* a file or the output can't be read or written */
 };
 
-int
-command_ls(int argc, char **argv);
+int command_ls(int argc, char **argv);
 
-int
-command_verify(int argc, char **argv);
+int command_verify(int argc, char **argv);
 
-int
-command_clear(int argc, char **argv);
+int command_clear(int argc, char **argv);
 
 /* Say on stderr why something about `path` failed, for a result < 0: COMMAND_IO. */
-int
-command_fail(const char *path, int error);
+int command_fail(const char *path, int error);
 
 /* Say on stderr that the command line makes no sense, and why: COMMAND_USAGE. */
-int
-command_misused(const char *why);
+int command_misused(const char *why);
 
 /* Open the store at the one location that is given; it must be there. COMMAND_FINE, or
  * what command_fail() and command_misused() return. */
-int
-command_open(int argc, char **argv, struct cj_store **ret_store);
+int command_open(int argc, char **argv, struct cj_store **ret_store);
 
 /* For AUTO(). */
-void
-command_close_p(struct cj_store **store);
+void command_close_p(struct cj_store **store);
 
-/* Write out what was printed. Returns `code`, or COMMAND_IO when stdout can't take it. */
-int
-command_finish(int code);
+/* Write out what was printed. Returns `code`, or COMMAND_IO when stdout can't take it.
+ */
+int command_finish(int code);
 
 #endif

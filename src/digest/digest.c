@@ -1,5 +1,5 @@
-/* One interface over xxHash and OpenSSL: a table of kinds, and a state that is one or the
- * other. */
+/* One interface over xxHash and OpenSSL: a table of kinds, and a state that is one or
+ * the other. */
 
 #include "cjoblib/digest.h"
 

@@ -28,17 +28,14 @@ struct draft {
 #define DRAFT_INIT {.fd = -1, .temps_fd = -1}
 
 /* Start a file on the file system of a folder; with `named` in PLACE_TEMPS at once. */
-CJ_MUST_CHECK int
-draft_open(struct draft *draft, const struct cj_store *store, int folder_fd,
-           bool named);
+CJ_MUST_CHECK int draft_open(struct draft *draft, const struct cj_store *store,
+                             int folder_fd, bool named);
 
 /* Have the file stand as `name` in the folder, in the place of any other. -ENOENT: the
  * folder is gone (another one may be tried), or somebody removed the draft. */
-CJ_MUST_CHECK int
-draft_publish(struct draft *draft, int folder_fd, const char *name);
+CJ_MUST_CHECK int draft_publish(struct draft *draft, int folder_fd, const char *name);
 
-void
-draft_done(struct draft *draft);
+void draft_done(struct draft *draft);
 
 enum draft_state {
     DRAFT_DEAD = 1, /* nobody will finish it */
@@ -46,7 +43,7 @@ enum draft_state {
 };
 
 /* Of a file in PLACE_TEMPS: whether its writer lives. -ELOOP and the like: no draft. */
-CJ_MUST_CHECK int
-draft_judge(const struct cj_store *store, int temps_fd, const char *name);
+CJ_MUST_CHECK int draft_judge(const struct cj_store *store, int temps_fd,
+                              const char *name);
 
 #endif

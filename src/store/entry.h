@@ -42,27 +42,25 @@ struct entry_image {
 #define ENTRY_IMAGE_INIT {.pieces = NULL}
 
 /* Of a function's path as name_escape() writes it. */
-void
-entry_function_digest(const char *path, size_t size, uint8_t ret_digest[CJ_KEY_BYTES]);
+void entry_function_digest(const char *path, size_t size,
+                           uint8_t ret_digest[CJ_KEY_BYTES]);
 
 /* Lay out a file. `meta` and `parts` are looked at until the image is done with.
  * -EFBIG: the lengths do not fit into 63 bits; -ENOMEM. */
-CJ_MUST_CHECK int
-entry_encode(struct entry_image *image, const struct entry_key *key,
-             struct cj_bytes meta, const struct cj_bytes *parts, size_t n_parts);
+CJ_MUST_CHECK int entry_encode(struct entry_image *image, const struct entry_key *key,
+                               struct cj_bytes meta, const struct cj_bytes *parts,
+                               size_t n_parts);
 
-void
-entry_image_done(struct entry_image *image);
+void entry_image_done(struct entry_image *image);
 
 /* Read the head of a file of `n_bytes`; false: it is not one of that key and size. */
-bool
-entry_head_decode(const uint8_t head[ENTRY_HEAD_BYTES], const struct entry_key *key,
-                  uint64_t n_bytes, struct entry_shape *ret_shape);
+bool entry_head_decode(const uint8_t head[ENTRY_HEAD_BYTES],
+                       const struct entry_key *key, uint64_t n_bytes,
+                       struct entry_shape *ret_shape);
 
 /* Check a whole file and find its parts; false: it is not, to the last bit, what
  * entry_encode() laid out for that key. */
-bool
-entry_decode(const uint8_t *file, size_t n_bytes, const struct entry_key *key,
-             struct cj_bytes *ret_meta, struct cj_bytes *ret_payload);
+bool entry_decode(const uint8_t *file, size_t n_bytes, const struct entry_key *key,
+                  struct cj_bytes *ret_meta, struct cj_bytes *ret_payload);
 
 #endif

@@ -6,7 +6,6 @@
 #include "store/store.h"
 
 /* Write PLACE_IGNORE into the root unless it is there. */
-CJ_MUST_CHECK int
-ignore_write(const struct cj_store *store);
+CJ_MUST_CHECK int ignore_write(const struct cj_store *store);
 
 #endif

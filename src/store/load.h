@@ -8,18 +8,16 @@
 #include "sys/files.h"
 
 /* Open the file of an entry. 0, CJ_STORE_MISS, CJ_STORE_FOREIGN, or an error. */
-CJ_MUST_CHECK int
-load_open(const struct cj_store *store, int folder_fd, const char *name, int *ret_fd,
-          struct file_facts *ret_facts);
+CJ_MUST_CHECK int load_open(const struct cj_store *store, int folder_fd,
+                            const char *name, int *ret_fd,
+                            struct file_facts *ret_facts);
 
 /* Read and check all of it. 0, CJ_STORE_CORRUPT, or an error. */
-CJ_MUST_CHECK int
-load_entry(int fd, const struct file_facts *facts, const struct entry_key *key,
-           struct cj_entry *ret_entry);
+CJ_MUST_CHECK int load_entry(int fd, const struct file_facts *facts,
+                             const struct entry_key *key, struct cj_entry *ret_entry);
 
 /* The same, but the checksum and the payload are left alone: `payload` is empty. */
-CJ_MUST_CHECK int
-load_meta(int fd, const struct file_facts *facts, const struct entry_key *key,
-          struct cj_entry *ret_entry);
+CJ_MUST_CHECK int load_meta(int fd, const struct file_facts *facts,
+                            const struct entry_key *key, struct cj_entry *ret_entry);
 
 #endif

@@ -32,18 +32,14 @@
 
 /* The path of a function, relative to the store's root, on the heap. -EINVAL: the name
  * or a component is empty; -ENOMEM. */
-CJ_MUST_CHECK int
-name_escape(const char *function, char **ret_path);
+CJ_MUST_CHECK int name_escape(const char *function, char **ret_path);
 
 /* Whether name_escape() could have written this component. */
-bool
-name_is_escaped(const char *component);
+bool name_is_escaped(const char *component);
 
-void
-name_of_key(const uint8_t key[CJ_KEY_BYTES], char ret_name[NAME_KEY_BYTES]);
+void name_of_key(const uint8_t key[CJ_KEY_BYTES], char ret_name[NAME_KEY_BYTES]);
 
 /* The key that is written so; false, and nothing written, when it is none. */
-bool
-name_to_key(const char *name, uint8_t ret_key[CJ_KEY_BYTES]);
+bool name_to_key(const char *name, uint8_t ret_key[CJ_KEY_BYTES]);
 
 #endif

@@ -22,16 +22,15 @@
 
 /* Open one folder inside another, checked. -ELOOP: it is a link; -EPERM: it is another
  * user's, or everybody may write in it; -ENOTDIR: it is a file. */
-CJ_MUST_CHECK int
-place_enter(const struct cj_store *store, int parent_fd, const char *name, int *ret_fd);
+CJ_MUST_CHECK int place_enter(const struct cj_store *store, int parent_fd,
+                              const char *name, int *ret_fd);
 
 /* Open a folder by its path relative to PLACE_ROOT ("": the root itself). With `make`
  * what is missing is made, LOCATION included; without, -ENOENT. */
-CJ_MUST_CHECK int
-place_open(const struct cj_store *store, const char *path, bool make, int *ret_fd);
+CJ_MUST_CHECK int place_open(const struct cj_store *store, const char *path, bool make,
+                             int *ret_fd);
 
 /* Whether an error of these says that something stands in the way which is not ours. */
-bool
-place_is_foreign(int error);
+bool place_is_foreign(int error);
 
 #endif

@@ -28,7 +28,7 @@ typedef int (*shelf_step)(struct cj_shelf *shelf, int folder_fd, void *context);
 
 /* Do it, again in the new folder when the one that was open is removed. With `make` the
  * folder is made when it is not there; without, -ENOENT. */
-CJ_MUST_CHECK int
-shelf_do(struct cj_shelf *shelf, bool make, shelf_step step, void *context);
+CJ_MUST_CHECK int shelf_do(struct cj_shelf *shelf, bool make, shelf_step step,
+                           void *context);
 
 #endif

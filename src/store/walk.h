@@ -32,16 +32,14 @@ struct walk_visitor {
 };
 
 /* The same result, but 0 for -ENOENT: what was gone already was not seen. */
-CJ_MUST_CHECK int
-walk_gone(int r);
+CJ_MUST_CHECK int walk_gone(int r);
 
 /* The whole store. A store that is not there is empty. */
-CJ_MUST_CHECK int
-walk_store(const struct cj_store *store, const struct walk_visitor *visitor);
+CJ_MUST_CHECK int walk_store(const struct cj_store *store,
+                             const struct walk_visitor *visitor);
 
 /* All versions of one function, by its escaped path. */
-CJ_MUST_CHECK int
-walk_function(const struct cj_store *store, const char *path,
-              const struct walk_visitor *visitor);
+CJ_MUST_CHECK int walk_function(const struct cj_store *store, const char *path,
+                                const struct walk_visitor *visitor);
 
 #endif

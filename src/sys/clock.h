@@ -6,11 +6,9 @@
 #include <stdint.h>
 
 /* Nanoseconds since some moment of the past that does not change; never steps back. */
-int64_t
-clock_monotonic_ns(void);
+int64_t clock_monotonic_ns(void);
 
 /* Nanoseconds since 1970, UTC; may be set by the administrator at any time. */
-int64_t
-clock_wall_ns(void);
+int64_t clock_wall_ns(void);
 
 #endif

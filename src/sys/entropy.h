@@ -7,7 +7,6 @@
 
 #include "cjoblib/base.h"
 
-CJ_MUST_CHECK int
-entropy_u64(uint64_t *ret_value);
+CJ_MUST_CHECK int entropy_u64(uint64_t *ret_value);
 
 #endif

@@ -22,39 +22,32 @@ struct file_facts {
 };
 
 /* Open for reading. -ELOOP: a symbolic link stands there; -ENXIO: a socket. */
-CJ_MUST_CHECK int
-file_open(int folder_fd, const char *name, int *ret_fd);
+CJ_MUST_CHECK int file_open(int folder_fd, const char *name, int *ret_fd);
 
-CJ_MUST_CHECK int
-file_facts(int fd, struct file_facts *ret_facts);
+CJ_MUST_CHECK int file_facts(int fd, struct file_facts *ret_facts);
 
 /* Of what stands under `name`; of the link itself when that is a symbolic link. */
-CJ_MUST_CHECK int
-file_facts_at(int folder_fd, const char *name, struct file_facts *ret_facts);
+CJ_MUST_CHECK int file_facts_at(int folder_fd, const char *name,
+                                struct file_facts *ret_facts);
 
 /* Read up to `size` bytes from `offset`; fewer only where the file ends. */
-CJ_MUST_CHECK int
-file_read(int fd, uint64_t offset, void *buffer, size_t size, size_t *ret_n_read);
+CJ_MUST_CHECK int file_read(int fd, uint64_t offset, void *buffer, size_t size,
+                            size_t *ret_n_read);
 
 /* Write all of the pieces, one after the other, at the descriptor's position. */
-CJ_MUST_CHECK int
-file_write(int fd, const struct cj_bytes *pieces, size_t n_pieces);
+CJ_MUST_CHECK int file_write(int fd, const struct cj_bytes *pieces, size_t n_pieces);
 
 /* Have the file system set `n_bytes` aside for the file. 0 also where it can't do that;
  * -ENOSPC, -EDQUOT: there is not so much. */
-CJ_MUST_CHECK int
-file_reserve(int fd, uint64_t n_bytes);
+CJ_MUST_CHECK int file_reserve(int fd, uint64_t n_bytes);
 
 /* Set the modification time to now. */
-CJ_MUST_CHECK int
-file_touch(int fd);
+CJ_MUST_CHECK int file_touch(int fd);
 
 /* Put the file that is called `from` in the place of `to`, whether one stands there or
  * not. */
-CJ_MUST_CHECK int
-file_rename(int from_fd, const char *from, int to_fd, const char *to);
+CJ_MUST_CHECK int file_rename(int from_fd, const char *from, int to_fd, const char *to);
 
-CJ_MUST_CHECK int
-file_remove(int folder_fd, const char *name);
+CJ_MUST_CHECK int file_remove(int folder_fd, const char *name);
 
 #endif

@@ -6,7 +6,6 @@
 #include <stdint.h>
 
 /* The effective user: the owner of the files that are made now. */
-uint32_t
-identity_user(void);
+uint32_t identity_user(void);
 
 #endif

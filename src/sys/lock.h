@@ -13,11 +13,9 @@ enum lock_outcome {
 };
 
 /* Be the only holder. `fd` must be open for writing. Never waits. */
-CJ_MUST_CHECK int
-lock_take(int fd);
+CJ_MUST_CHECK int lock_take(int fd);
 
 /* Be one of several holders, which keeps lock_take() out. Never waits. */
-CJ_MUST_CHECK int
-lock_share(int fd);
+CJ_MUST_CHECK int lock_share(int fd);
 
 #endif

@@ -9,7 +9,6 @@
 #define PAGES_WORTH_BYTES ((size_t)4 << 20)
 
 /* A blob of `size` bytes, all zero, that starts a large page. -ENOMEM. */
-CJ_MUST_CHECK int
-pages_map(size_t size, struct cj_blob *ret_blob);
+CJ_MUST_CHECK int pages_map(size_t size, struct cj_blob *ret_blob);
 
 #endif

@@ -9,16 +9,13 @@
 
 /* A new file of mode 0600 without a name, on the file system of the folder, for
  * writing. -EOPNOTSUPP: that file system has none. */
-CJ_MUST_CHECK int
-temp_open_nameless(int folder_fd, int *ret_fd);
+CJ_MUST_CHECK int temp_open_nameless(int folder_fd, int *ret_fd);
 
 /* A new file of mode 0600, for writing. -EEXIST: something stands there. */
-CJ_MUST_CHECK int
-temp_open_named(int folder_fd, const char *name, int *ret_fd);
+CJ_MUST_CHECK int temp_open_named(int folder_fd, const char *name, int *ret_fd);
 
 /* Give a nameless file its name. -EEXIST: something stands there; -ENOENT: the folder
  * was removed, or the kernel can't name such a file here. */
-CJ_MUST_CHECK int
-temp_link(int fd, int folder_fd, const char *name);
+CJ_MUST_CHECK int temp_link(int fd, int folder_fd, const char *name);
 
 #endif

@@ -100,14 +100,12 @@ WRAP_ABLE(temp_link, fault.no_link, -ENOENT, (int fd, int folder_fd, const char 
           (fd, folder_fd, name))
 WRAP_ABLE(lock_take, fault.no_lock, LOCK_UNSUPPORTED, (int fd), (fd))
 WRAP_ABLE(lock_share, fault.no_lock, LOCK_UNSUPPORTED, (int fd), (fd))
-WRAP(entropy_u64, (uint64_t * ret_value), (ret_value))
+WRAP(entropy_u64, (uint64_t *ret_value), (ret_value))
 WRAP(pages_map, (size_t size, struct cj_blob *ret_blob), (size, ret_blob))
 
 /* Takes the descriptor also when it fails. */
-int
-__real_folder_list_open(int fd, struct folder_list **ret_list);
-int
-__wrap_folder_list_open(int fd, struct folder_list **ret_list);
+int __real_folder_list_open(int fd, struct folder_list **ret_list);
+int __wrap_folder_list_open(int fd, struct folder_list **ret_list);
 int
 __wrap_folder_list_open(int fd, struct folder_list **ret_list)
 {
@@ -120,20 +118,16 @@ __wrap_folder_list_open(int fd, struct folder_list **ret_list)
     return __real_folder_list_open(fd, ret_list);
 }
 
-void *
-__real_mem_alloc(size_t size);
-void *
-__wrap_mem_alloc(size_t size);
+void *__real_mem_alloc(size_t size);
+void *__wrap_mem_alloc(size_t size);
 void *
 __wrap_mem_alloc(size_t size)
 {
     return fault_next() < 0 ? NULL : __real_mem_alloc(size);
 }
 
-void *
-__real_mem_alloc_zero(size_t n, size_t size);
-void *
-__wrap_mem_alloc_zero(size_t n, size_t size);
+void *__real_mem_alloc_zero(size_t n, size_t size);
+void *__wrap_mem_alloc_zero(size_t n, size_t size);
 void *
 __wrap_mem_alloc_zero(size_t n, size_t size)
 {

@@ -6,12 +6,12 @@
 #ifndef STORE_HELP_H
 #define STORE_HELP_H
 
-#include <limits.h>
 #include <cjoblib/store.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -27,8 +27,8 @@ read_text(const char *path, char *ret_text, size_t size)
     free(file.data);
 }
 
-/* Run "cjoblib ARGUMENTS" in the scratch folder. What is redirected in the arguments goes
- * there. */
+/* Run "cjoblib ARGUMENTS" in the scratch folder. What is redirected in the arguments
+ * goes there. */
 static struct output
 run(const char *arguments)
 {
@@ -77,7 +77,8 @@ test_wrong_usage(void)
     }
 }
 
-/* A place that is not there, or where no store is, is said to be so; nothing is made. */
+/* A place that is not there, or where no store is, is said to be so; nothing is made.
+ */
 static void
 test_no_store(void)
 {

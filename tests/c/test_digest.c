@@ -48,7 +48,8 @@ test_known_values(void)
     }
 }
 
-/* However a message is cut, and however often a digest is used, its value is the same. */
+/* However a message is cut, and however often a digest is used, its value is the same.
+ */
 static void
 test_pieces(void)
 {

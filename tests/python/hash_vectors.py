@@ -73,7 +73,10 @@ def compute(vectors: list[Vector]) -> list[Vector]:
 
     names = namespace()
     return [
-        Vector(v.expression, *(hash(eval(v.expression, names), name) for name in ("xxh128", "sha256")))
+        Vector(
+            v.expression,
+            *(hash(eval(v.expression, names), name) for name in ("xxh128", "sha256")),
+        )
         for v in vectors
         if "np" in names or "np." not in v.expression
     ]
@@ -89,7 +92,9 @@ def main(path: str, printing: bool = False) -> int:
     different = set(found) - set(known)
     for v in sorted(different):
         print("differs:", v.expression, v.xxh128)
-    print(f"{len(found)} vectors, {len(different)} differ, Python {sys.version.split()[0]}")
+    print(
+        f"{len(found)} vectors, {len(different)} differ, Python {sys.version.split()[0]}"
+    )
     return 1 if different or not found else 0
 
 

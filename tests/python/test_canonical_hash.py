@@ -83,7 +83,9 @@ leaves = st.one_of(
     st.complex_numbers(), st.dates(), st.decimals(allow_nan=False), st.text(min_size=230),
     st.integers().map(lambda n: n << 70), st.binary().map(bytearray), st.fractions(),
 )  # fmt: skip
-keys = st.one_of(st.text(), st.integers(), st.booleans(), st.binary(), st.tuples(st.integers()))
+keys = st.one_of(
+    st.text(), st.integers(), st.booleans(), st.binary(), st.tuples(st.integers())
+)
 values = st.recursive(
     leaves,
     lambda inner: st.one_of(
@@ -121,7 +123,9 @@ def test_equal_values_hash_alike(obj):
 @given(values)
 @settings(max_examples=50, deadline=None)
 def test_sharing_does_not_matter(obj):
-    assert both([obj, obj, {"a": obj}]) == both([obj, rebuilt(obj), {"a": rebuilt(obj)}])
+    assert both([obj, obj, {"a": obj}]) == both(
+        [obj, rebuilt(obj), {"a": rebuilt(obj)}]
+    )
 
 
 @given(values, leaves, leaves)
@@ -129,7 +133,11 @@ def test_sharing_does_not_matter(obj):
 def test_one_leaf_makes_a_difference(obj, a, b):
     if type(a) is type(b) and repr(a) == repr(b):
         return
-    for holder in (lambda x: [obj, x], lambda x: {"k": x, "o": obj}, lambda x: (obj, [x])):
+    for holder in (
+        lambda x: [obj, x],
+        lambda x: {"k": x, "o": obj},
+        lambda x: (obj, [x]),
+    ):
         assert xxh(holder(a)) != xxh(holder(b))
         assert hash(holder(a), "sha256") != hash(holder(b), "sha256")
 
@@ -241,7 +249,9 @@ def test_code_of_functions_counts():
     assert xxh(make("def f(x): return x")) == xxh(make("\n\ndef f(x): return x"))
     different = [
         make(f"def f(x{default}): return x{more}")
-        for default, more in itertools.product(["", "=1", "=2"], ["", "+1", "+2", ".a", ".b"])
+        for default, more in itertools.product(
+            ["", "=1", "=2"], ["", "+1", "+2", ".a", ".b"]
+        )
     ]
     assert len({xxh(f) for f in different}) == len(different)
 
@@ -308,9 +318,16 @@ class OwnSet(set):
 
 def test_instances():
     assert xxh(Slots(1, 2)) == xxh(Slots(1, 2)) != xxh(Slots(1, 3))
-    assert len({xxh(o) for o in (Pair(1, 2), Pair(2, 1), (1, 2), Slots(1, 2), Colour.RED)}) == 5
+    assert (
+        len({xxh(o) for o in (Pair(1, 2), Pair(2, 1), (1, 2), Slots(1, 2), Colour.RED)})
+        == 5
+    )
     assert xxh(Colour.GREEN) == xxh(Colour.GREEN) != xxh(Colour.RED)
-    for own, base in ((OwnList, [1, 2]), (OwnDict, {"a": 1, "b": 2}), (OwnSet, {"a", "b"})):
+    for own, base in (
+        (OwnList, [1, 2]),
+        (OwnDict, {"a": 1, "b": 2}),
+        (OwnSet, {"a", "b"}),
+    ):
         with_state = own(base)
         with_state.attribute = 1
         assert xxh(own(base)) == xxh(copy.deepcopy(own(base)))
@@ -438,8 +455,12 @@ def test_error_names_the_path(wrap, path):
 
 
 def test_error_names_the_argument():
-    with pytest.raises(UnhashableError, match=r"^args\['model'\]\.callback: a '_thread.lock'"):
-        _core.canonical_hash_pairs(("n", "model"), (1, model(callback=threading.Lock())))
+    with pytest.raises(
+        UnhashableError, match=r"^args\['model'\]\.callback: a '_thread.lock'"
+    ):
+        _core.canonical_hash_pairs(
+            ("n", "model"), (1, model(callback=threading.Lock()))
+        )
 
 
 def test_error_inside_a_cycle_names_the_path():
@@ -485,11 +506,19 @@ def test_arrays_differ_in_type_shape_and_order():
         assert len({hash(obj, name) for obj in different}) == len(different)
 
 
-@pytest.mark.parametrize("dtype", ["u1", "i2", "f4", "f8", "c16", "g", "S3", "S70000", "U5", "O", "M8[s]"])
+@pytest.mark.parametrize(
+    "dtype", ["u1", "i2", "f4", "f8", "c16", "g", "S3", "S70000", "U5", "O", "M8[s]"]
+)
 def test_strided_arrays_hash_as_their_copies(dtype):
     np = pytest.importorskip("numpy")
     array = np.arange(2 * 3 * 40).reshape(2, 3, 40).astype(dtype)
-    for view in (array[:, ::2], array[..., ::-1], array.transpose(1, 0, 2), array[:, :, 3:4], array[1]):
+    for view in (
+        array[:, ::2],
+        array[..., ::-1],
+        array.transpose(1, 0, 2),
+        array[:, :, 3:4],
+        array[1],
+    ):
         assert both(view) == both(np.ascontiguousarray(view))
     assert both(array.T) == both(array.T.copy("F"))
     assert xxh(array.T) != xxh(np.ascontiguousarray(array.T))
@@ -574,13 +603,25 @@ def frames():
     frame["d"] = pd.Categorical(["u", "v", "u"])
     frame["e"] = pd.to_datetime(["2020-01-01"] * 3)
     frame["f"] = [4, 5, 6]
-    return [frame, frame.set_index("c"), frame.set_index(["a", "f"]), frame["b"], frame.T, frame[::2]]
+    return [
+        frame,
+        frame.set_index("c"),
+        frame.set_index(["a", "f"]),
+        frame["b"],
+        frame.T,
+        frame[::2],
+    ]
 
 
 def test_frames_are_stable():
     for frame in frames():
         before = both(frame)
-        frame.describe(), repr(frame), frame.index.is_unique, frame.sum(numeric_only=True)
+        (
+            frame.describe(),
+            repr(frame),
+            frame.index.is_unique,
+            frame.sum(numeric_only=True),
+        )
         list(frame.items())
         assert both(frame) == before
         assert both(frame.copy()) == before
@@ -609,8 +650,21 @@ def test_sparse_matrices():
     matrix = sparse.random(20, 20, 0.2, format="csr", random_state=0)
     before = both(matrix)
     matrix.has_sorted_indices, matrix.has_canonical_format
-    assert both(matrix) == before == both(matrix.copy()) == both(pickle.loads(pickle.dumps(matrix)))
-    assert len({xxh(matrix.asformat(f)) for f in ("csr", "csc", "coo", "lil", "dok", "dia")}) == 6
+    assert (
+        both(matrix)
+        == before
+        == both(matrix.copy())
+        == both(pickle.loads(pickle.dumps(matrix)))
+    )
+    assert (
+        len(
+            {
+                xxh(matrix.asformat(f))
+                for f in ("csr", "csc", "coo", "lil", "dok", "dia")
+            }
+        )
+        == 6
+    )
 
 
 # --- cost, depth, faults ------------------------------------------------------------------

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from cjoblib import disk
 from cjoblib.backports import LooseVersion, concurrency_safe_rename, make_memmap
 from cjoblib.disk import (

@@ -16,9 +16,12 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any
 
-import cjoblib.func_inspect as ours
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import cjoblib.func_inspect as ours
 from cjoblib._brief import LONGEST, SHORTENED, brief
 from cjoblib.func_inspect import (
     filter_args,
@@ -27,8 +30,6 @@ from cjoblib.func_inspect import (
     get_func_code,
     get_func_name,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 theirs: Any = importlib.import_module("joblib.func_inspect")
 

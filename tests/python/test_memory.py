@@ -55,7 +55,12 @@ def test_second_call_is_served(memory):
 @pytest.mark.parametrize(
     "same",
     [
-        [lambda f: f(1, 2), lambda f: f(1, b=2), lambda f: f(a=1, b=2), lambda f: f(b=2, a=1)],
+        [
+            lambda f: f(1, 2),
+            lambda f: f(1, b=2),
+            lambda f: f(a=1, b=2),
+            lambda f: f(b=2, a=1),
+        ],
         [lambda f: f(1), lambda f: f(1, 2), lambda f: f(1, c=3)],
         [lambda f: f(1, 2, 5, 6), lambda f: f(*[1, 2, 5, 6])],
         [lambda f: f(1, x=1, y=2), lambda f: f(1, y=2, x=1)],
@@ -96,7 +101,11 @@ def test_many_parameters(memory):
     space = {}
     exec(f"def wide({', '.join(names)}):\n    return {' + '.join(names)}", space)
     cached = memory.cache(space["wide"])
-    assert cached(*range(60)) == cached(**{n: i for i, n in enumerate(names)}) == sum(range(60))
+    assert (
+        cached(*range(60))
+        == cached(**{n: i for i, n in enumerate(names)})
+        == sum(range(60))
+    )
     assert memory.store.check()["entries"] == 1
 
 
@@ -141,7 +150,9 @@ def test_arrays(memory):
 @pytest.mark.parametrize("size", [0, 1, 1000, 300_000])
 def test_results_of_every_size_come_back(memory, size):
     data = np.random.default_rng(0).integers(0, 255, size, dtype="u1")
-    cached = memory.cache(lambda kind: {"array": data, "bytes": data.tobytes(), "kind": kind})
+    cached = memory.cache(
+        lambda kind: {"array": data, "bytes": data.tobytes(), "kind": kind}
+    )
     for _ in range(2):
         result = cached("x")
         np.testing.assert_array_equal(result["array"], data)
@@ -213,7 +224,11 @@ def test_changed_code_is_computed_anew(tmp_path):
     def run(body):
         module.write_text(f"def f(x):\n    print('computed')\n    return {body}\n")
         done = subprocess.run(
-            [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
+            [sys.executable, "-c", program],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=True,
         )
         return done.stdout.split()
 
@@ -516,7 +531,11 @@ def test_a_script_run_twice(tmp_path):
     )
     outputs = [
         subprocess.run(
-            [sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True, check=True
+            [sys.executable, str(script)],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=True,
         ).stdout.split()
         for _ in range(2)
     ]

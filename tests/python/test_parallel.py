@@ -36,7 +36,9 @@ def test_results_in_order():
 
 @pytest.mark.parametrize("n_jobs", [None, 1, 2, 3, 5, -1, "2", 2.3])
 def test_n_jobs(n_jobs):
-    assert Parallel(n_jobs=n_jobs)(delayed(abs)(-i) for i in range(10)) == list(range(10))
+    assert Parallel(n_jobs=n_jobs)(delayed(abs)(-i) for i in range(10)) == list(
+        range(10)
+    )
 
 
 def test_effective_n_jobs():
@@ -117,7 +119,9 @@ def test_main_functions_and_a_cached_function(tmp_path):
 
 def test_cached_function_in_workers(tmp_path):
     cached = Memory(tmp_path, verbose=0).cache(pow)
-    assert Parallel(n_jobs=2)(delayed(cached)(i, 2) for i in range(8)) == [i * i for i in range(8)]
+    assert Parallel(n_jobs=2)(delayed(cached)(i, 2) for i in range(8)) == [
+        i * i for i in range(8)
+    ]
     assert all(cached.check_call_in_cache(i, 2) for i in range(8))
 
 
@@ -148,7 +152,9 @@ def test_a_loop_inside_the_iterable():
         for i in range(3):
             yield delayed(sum)(Parallel(n_jobs=2)(delayed(pow)(i, j) for j in range(3)))
 
-    assert Parallel(n_jobs=2)(calls()) == [sum(i**j for j in range(3)) for i in range(3)]
+    assert Parallel(n_jobs=2)(calls()) == [
+        sum(i**j for j in range(3)) for i in range(3)
+    ]
 
 
 def test_iterator_is_not_read_far_ahead():
@@ -251,7 +257,9 @@ def die(how):
     ],
 )
 def test_death_in_a_task(how, says):
-    with pytest.raises(TerminatedWorkerError, match=rf"{says} while it ran task 2 \(die\)"):
+    with pytest.raises(
+        TerminatedWorkerError, match=rf"{says} while it ran task 2 \(die\)"
+    ):
         Parallel(n_jobs=2)([delayed(abs)(1), delayed(abs)(2), delayed(die)(how)])
     assert Parallel(n_jobs=2)(delayed(abs)(-i) for i in range(5)) == list(range(5))
 

@@ -11,13 +11,14 @@ import traceback
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from cjoblib._utils import (
     _retrieve_traceback_capturing_wrapped_call,
     _TracebackCapturingWrapper,
     eval_expr,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 theirs: Any = importlib.import_module("joblib._utils")
 

@@ -1,5 +1,6 @@
 """What the built files show to others."""
 
+import itertools
 import subprocess
 from pathlib import Path
 
@@ -14,14 +15,19 @@ LIBRARY = ROOT / ".build" / "gcc" / "libcjoblib.so"
 def defined(path):
     """The names that a shared object exports, versions dropped."""
     listed = subprocess.run(
-        ["nm", "-D", "--defined-only", str(path)], capture_output=True, text=True, check=True
+        ["nm", "-D", "--defined-only", str(path)],
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
     rows = [line.split() for line in listed.splitlines()]
     return {row[2].split("@")[0] for row in rows if row[1] != "A"}
 
 
 def test_extension_exports_its_init_function_only():
-    names = defined(_core.__file__) - {n for n in defined(_core.__file__) if n.startswith("__asan")}
+    names = defined(_core.__file__) - {
+        n for n in defined(_core.__file__) if n.startswith("__asan")
+    }
     assert names == {"PyInit__core"}
 
 
@@ -44,13 +50,17 @@ def test_library_exports_what_the_headers_promise(library):
         words = header.read_text().replace("(", " ( ").split()
         promised |= {
             word.lstrip("*")
-            for word, after in zip(words, words[1:], strict=False)
+            for word, after in itertools.pairwise(words)
             if after == "(" and word.lstrip("*").startswith("cj_")
         }
-    assert {name for name in promised if not name.endswith("_function")} - defined(library) == set()
+    assert {name for name in promised if not name.endswith("_function")} - defined(
+        library
+    ) == set()
 
 
-@pytest.mark.parametrize("path", [LIBRARY, Path(_core.__file__)], ids=["library", "extension"])
+@pytest.mark.parametrize(
+    "path", [LIBRARY, Path(_core.__file__)], ids=["library", "extension"]
+)
 def test_hardening(path):
     if not path.exists():
         pytest.skip("no build in .build/gcc: run make c-tests")

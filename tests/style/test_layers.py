@@ -21,14 +21,18 @@ ALLOWED = {
 
 def includes(path):
     """What a file includes with quotes or angles, as written."""
-    return re.findall(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', path.read_text(), flags=re.M)
+    return re.findall(
+        r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', path.read_text(), flags=re.M
+    )
 
 
 def sources(folder):
     return sorted(p for p in (ROOT / folder).rglob("*.[ch]"))
 
 
-@pytest.mark.parametrize("layer", sorted(p.name for p in (ROOT / "src").iterdir() if p.is_dir()))
+@pytest.mark.parametrize(
+    "layer", sorted(p.name for p in (ROOT / "src").iterdir() if p.is_dir())
+)
 def test_layer_includes_only_what_is_below(layer):
     files = sources(f"src/{layer}")
     assert files
@@ -46,7 +50,11 @@ def test_core_knows_no_python():
 
 def test_public_headers_stand_alone():
     for path in sources("include"):
-        ours = [n for n in includes(path) if n.startswith("cjoblib/") or (ROOT / "src" / n).exists()]
+        ours = [
+            n
+            for n in includes(path)
+            if n.startswith("cjoblib/") or (ROOT / "src" / n).exists()
+        ]
         assert all(n.startswith("cjoblib/") for n in ours), path
 
 
@@ -74,8 +82,17 @@ def test_only_sys_calls_the_kernel():
 def test_conditionals_only_where_platforms_differ():
     for path in [*sources("src"), *sources("ext")]:
         name = str(path.relative_to(ROOT))
-        if name.startswith(("src/base/", "src/sys/linux/", "src/digest/")) or path.name == "compat.h":
+        if (
+            name.startswith(("src/base/", "src/sys/linux/", "src/digest/"))
+            or path.name == "compat.h"
+        ):
             continue
-        guards = re.findall(r"^\s*#\s*(?:if|ifdef|ifndef|elif)\b.*$", path.read_text(), flags=re.M)
-        guards = [g for g in guards if not re.fullmatch(r"#ifndef \w+_H", g) and "__cplusplus" not in g]
+        guards = re.findall(
+            r"^\s*#\s*(?:if|ifdef|ifndef|elif)\b.*$", path.read_text(), flags=re.M
+        )
+        guards = [
+            g
+            for g in guards
+            if not re.fullmatch(r"#ifndef \w+_H", g) and "__cplusplus" not in g
+        ]
         assert not guards, f"{path}: {guards}"

@@ -17,7 +17,12 @@ MAX_FUNCTION = 60
 
 
 def files(*suffixes):
-    found = [p for folder in FOLDERS for p in (ROOT / folder).rglob("*") if p.suffix in suffixes]
+    found = [
+        p
+        for folder in FOLDERS
+        for p in (ROOT / folder).rglob("*")
+        if p.suffix in suffixes
+    ]
     return sorted(p for p in found if "__pycache__" not in p.parts)
 
 
@@ -31,7 +36,9 @@ def c_functions():
         capture_output=True, text=True, check=True,
     ).stdout  # fmt: skip
     tags = [json.loads(line) for line in listed.splitlines()]
-    return [(t["end"] - t["line"] + 1, t["path"], t["name"]) for t in tags if "end" in t]
+    return [
+        (t["end"] - t["line"] + 1, t["path"], t["name"]) for t in tags if "end" in t
+    ]
 
 
 def python_functions():
@@ -42,7 +49,9 @@ def python_functions():
 
 
 def test_no_file_is_too_long():
-    lengths = {str(p): p.read_text().count("\n") for p in files(".c", ".h", ".py", ".pyi")}
+    lengths = {
+        str(p): p.read_text().count("\n") for p in files(".c", ".h", ".py", ".pyi")
+    }
     assert len(lengths) > 20
     assert {p: n for p, n in lengths.items() if n > MAX_FILE} == {}
 
@@ -65,11 +74,17 @@ def test_c_functions_are_short_as_a_rule():
 
 def test_no_mutable_globals_in_c():
     """File-scope data of the library and the extension is const, or tells CPython of a type."""
-    told = re.compile(r"PyType_Spec|PyType_Slot|PyMethodDef|PyMemberDef|PyGetSetDef|PyModuleDef")
+    told = re.compile(
+        r"PyType_Spec|PyType_Slot|PyMethodDef|PyMemberDef|PyGetSetDef|PyModuleDef"
+    )
     for path in files(".c"):
-        if not path.is_relative_to(ROOT / "src") and not path.is_relative_to(ROOT / "ext"):
+        if not path.is_relative_to(ROOT / "src") and not path.is_relative_to(
+            ROOT / "ext"
+        ):
             continue
         for line in path.read_text().splitlines():
             if re.match(r"(static |_Thread_local |__thread )?[\w ]+[\w*\]]\s*=", line):
                 assert "const " in line or told.search(line), f"{path}: {line}"
-            assert not re.match(r"(static )?(_Thread_local|__thread)\b", line), f"{path}: {line}"
+            assert not re.match(r"(static )?(_Thread_local|__thread)\b", line), (
+                f"{path}: {line}"
+            )
