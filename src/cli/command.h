@@ -32,8 +32,7 @@ int command_open(int argc, char **argv, struct cj_store **ret_store);
 /* For AUTO(). */
 void command_close_p(struct cj_store **store);
 
-/* Write out what was printed. Returns `code`, or COMMAND_IO when stdout can't take it.
- */
+/* Write out what was printed. `code`, or COMMAND_IO when stdout can't take it. */
 int command_finish(int code);
 
 #endif

@@ -31,6 +31,11 @@ place_enter(const struct cj_store *store, int parent_fd, const char *name, int *
     if (facts.owner != store->owner || facts.is_open_to_all) {
         return -EPERM;
     }
+    /* A folder can still be opened for a moment while it is being removed. Who makes it
+     * must not go round in that moment: making it waits until the other is through. */
+    if (facts.is_unlinked) {
+        return -ENOENT;
+    }
     *ret_fd = TAKE(fd, -1);
     return 0;
 }

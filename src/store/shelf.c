@@ -124,49 +124,59 @@ shelf_folder(struct cj_shelf *shelf, bool make, int *ret_fd)
     return 0;
 }
 
-/* If the open folder was removed, open the one that stands there now: 1. If it is still
- * there: 0. */
-static int
-shelf_renew(struct cj_shelf *shelf, int folder_fd, bool make)
+static bool
+shelf_folder_is_gone(int folder_fd)
 {
-    AUTO(close_p) int fd = -1;
     struct file_facts facts;
     int r = file_facts(folder_fd, &facts);
 
     /* ESTALE: a network's file system, of what another host removed. */
-    if (r != -ESTALE && (r < 0 || !facts.is_unlinked)) {
+    return r == -ESTALE || (r == 0 && facts.is_unlinked);
+}
+
+/* Do a step that failed again, in folders that no other thread exchanges meanwhile:
+ * first in the one that is open now, then, as long as that turns out to be removed, in
+ * the one that stands there. In a removed folder a call fails with ENOENT, EPERM or
+ * other errors, as the file system likes. */
+static int
+shelf_do_again(struct cj_shelf *shelf, int folder_fd, bool make, shelf_step step,
+               void *context)
+{
+    int r;
+
+    for (int i = 0; i < PLACE_TRIES; i++) {
+        AUTO(close_p) int fd = -1;
+
+        r = i == 0 ? folder_copy(folder_fd, &fd) : shelf_open_folder(shelf, make, &fd);
+        if (r < 0) {
+            return r;
+        }
+        r = step(shelf, fd, context);
+        if (r < 0 && shelf_folder_is_gone(fd)) {
+            continue;
+        }
+        if (i > 0) {
+            /* Else the next one comes here again. */
+            (void)!folder_replace(folder_fd, fd);
+        }
         return r;
     }
-    r = shelf_open_folder(shelf, make, &fd);
-    if (r == 0) {
-        r = folder_replace(folder_fd, fd);
-    }
-    return r < 0 ? r : 1;
+    return -EBUSY;
 }
 
 int
 shelf_do(struct cj_shelf *shelf, bool make, shelf_step step, void *context)
 {
     int folder_fd;
-    int r, renewed;
+    int r = shelf_folder(shelf, make, &folder_fd);
 
-    for (int i = 0; i < PLACE_TRIES; i++) {
-        r = shelf_folder(shelf, make, &folder_fd);
-        if (r < 0) {
-            return r;
-        }
+    if (r == 0) {
         r = step(shelf, folder_fd, context);
-        if (r >= 0) {
-            return r;
-        }
-        /* In a removed folder a call may fail with ENOENT, EPERM, or other errors, as
-         * the file system likes. */
-        renewed = shelf_renew(shelf, folder_fd, make);
-        if (renewed <= 0) {
-            return renewed < 0 ? renewed : r;
+        if (r < 0) {
+            r = shelf_do_again(shelf, folder_fd, make, step, context);
         }
     }
-    return -EBUSY;
+    return r;
 }
 
 /* What an operation that changes nothing says of a folder it can't enter. */

@@ -23,7 +23,8 @@ struct cj_shelf {
     _Atomic int folder_fd;
 };
 
-/* Something to do in the shelf's folder. It fails when the folder was removed. */
+/* Something to do in the shelf's folder. It fails when the folder was removed; what
+ * failed may be done again. */
 typedef int (*shelf_step)(struct cj_shelf *shelf, int folder_fd, void *context);
 
 /* Do it, again in the new folder when the one that was open is removed. With `make` the

@@ -89,6 +89,7 @@ WRAP(folder_make, (int parent_fd, const char *name), (parent_fd, name))
 WRAP(folder_make_path, (const char *path), (path))
 WRAP(folder_remove, (int parent_fd, const char *name), (parent_fd, name))
 WRAP(folder_replace, (int old_fd, int new_fd), (old_fd, new_fd))
+WRAP(folder_copy, (int fd, int *ret_fd), (fd, ret_fd))
 WRAP(folder_absolute, (const char *path, char **ret_path), (path, ret_path))
 WRAP(folder_list_next, (struct folder_list * list, const char **ret_name),
      (list, ret_name))

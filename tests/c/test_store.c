@@ -502,8 +502,10 @@ test_read_only(void)
     shelf = help_shelf(store, "f");
     CHECK(help_put(shelf, 1, 10, 1) == 0);
     REQUIRE(mount("none", path, "tmpfs", MS_REMOUNT | MS_RDONLY, NULL) == 0);
+    cj_shelf_close(shelf);
     cj_store_close(store);
     REQUIRE(cj_store_open(path, NULL, &store) == 0);
+    shelf = help_shelf(store, "f");
     fresh = help_shelf(store, "g");
     REQUIRE(cj_shelf_get(shelf, help_key(1).bytes, &entry) == 0);
     cj_entry_done(&entry);

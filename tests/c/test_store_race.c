@@ -24,6 +24,7 @@ struct crew {
     pthread_barrier_t start;
     /* Counted by all threads (relaxed); read after they were joined. */
     atomic_int n_wrong; /* a value that was never put, or an error */
+    atomic_int error;   /* of one of these */
     atomic_int n_hits;
     atomic_int n_done; /* threads that have ended; release, acquire */
     struct member members[N_THREADS + 1];
@@ -57,6 +58,16 @@ crew_join(struct crew *crew, size_t n)
     pthread_barrier_destroy(&crew->start);
 }
 
+/* No call may fail, whatever the others do. */
+static void
+crew_expect_done(struct crew *crew, int r)
+{
+    if (r != 0) {
+        crew_count(&crew->n_wrong, true);
+        atomic_store_explicit(&crew->error, r, memory_order_relaxed);
+    }
+}
+
 /* Look an entry up; it must be whole and of its key, or absent. */
 static void
 crew_get(struct crew *crew, uint64_t key)
@@ -65,7 +76,7 @@ crew_get(struct crew *crew, uint64_t key)
     uint64_t number = UINT64_MAX;
     int r = cj_shelf_get(crew->shelf, help_key(key).bytes, &entry);
 
-    crew_count(&crew->n_wrong, r != 0 && r != CJ_STORE_MISS);
+    crew_expect_done(crew, r == CJ_STORE_MISS ? 0 : r);
     crew_count(&crew->n_wrong,
                r == 0 && (!help_is_whole(&entry, &number) || number % N_KEYS != key));
     crew_count(&crew->n_hits, r == 0);
@@ -80,7 +91,7 @@ first_put(void *context)
     uint64_t key = member->number % N_KEYS;
 
     pthread_barrier_wait(&crew->start);
-    crew_count(&crew->n_wrong, help_put(crew->shelf, key, 100, key) != 0);
+    crew_expect_done(crew, help_put(crew->shelf, key, 100, key));
     crew_get(crew, key);
     return NULL;
 }
@@ -123,8 +134,8 @@ read_and_write(void *context)
             crew_get(crew, key);
         }
         else {
-            crew_count(&crew->n_wrong, help_put(crew->shelf, key, size,
-                                                key + N_KEYS * (uint64_t)i) != 0);
+            crew_expect_done(
+                crew, help_put(crew->shelf, key, size, key + N_KEYS * (uint64_t)i));
         }
     }
     atomic_fetch_add_explicit(&crew->n_done, 1, memory_order_release);
@@ -142,10 +153,11 @@ clear_until_done(struct crew *crew, const char *name)
     int n = 0;
 
     while (atomic_load_explicit(&crew->n_done, memory_order_acquire) < N_THREADS) {
-        crew_count(&crew->n_wrong, cj_store_clear(store) != 0);
-        crew_count(&crew->n_wrong, cj_shelf_clear(shelf) != 0);
-        crew_count(&crew->n_wrong, cj_store_check(store, true, &report) != 0 ||
-                                       report.n_corrupt != 0 || report.n_foreign != 0);
+        crew_expect_done(crew, cj_store_clear(store));
+        crew_expect_done(crew, cj_shelf_clear(shelf));
+        report = (struct cj_store_report){0};
+        crew_expect_done(crew, cj_store_check(store, true, &report));
+        crew_count(&crew->n_wrong, report.n_corrupt != 0 || report.n_foreign != 0);
         n++;
     }
     cj_shelf_close(shelf);
@@ -164,7 +176,8 @@ test_clear_against_all(void)
     crew_start(&crew, N_THREADS, read_and_write);
     n_clears = clear_until_done(&crew, "clear");
     crew_join(&crew, N_THREADS);
-    printf("%d clears, %d hits\n", n_clears, (int)crew.n_hits);
+    printf("%d clears, %d hits, %d wrong, error %d\n", n_clears, (int)crew.n_hits,
+           (int)crew.n_wrong, (int)crew.error);
     CHECK(crew.n_wrong == 0 && n_clears > 10);
     help_check(crew.store);
     cj_shelf_close(crew.shelf);

@@ -91,8 +91,8 @@ def test_conditionals_only_where_platforms_differ():
             r"^\s*#\s*(?:if|ifdef|ifndef|elif)\b.*$", path.read_text(), flags=re.M
         )
         guards = [
-            g
+            g.strip()
             for g in guards
-            if not re.fullmatch(r"#ifndef \w+_H", g) and "__cplusplus" not in g
+            if not re.fullmatch(r"\s*#ifndef \w+_H", g) and "__cplusplus" not in g
         ]
         assert not guards, f"{path}: {guards}"

@@ -104,6 +104,18 @@ folder_replace(int old_fd, int new_fd)
 }
 
 int
+folder_copy(int fd, int *ret_fd)
+{
+    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+    if (copy < 0) {
+        return -errno;
+    }
+    *ret_fd = copy;
+    return 0;
+}
+
+int
 folder_absolute(const char *path, char **ret_path)
 {
     AUTO(mem_free_p) char *absolute = mem_alloc(PATH_MAX + strlen(path) + 2);
