@@ -4,8 +4,8 @@
 #include "sys/poller.h"
 
 /* Workers that may die before they are ready, beyond the number of all, before the pool
- * gives up: the program does not work. When it has worked before, it is rather that somebody
- * kills its processes, and that may pass. */
+ * gives up: the program does not work. When it has worked before, it is rather that
+ * somebody kills its processes, and that may pass. */
 #define SPARE_STARTS 2
 #define PATIENCE 10
 

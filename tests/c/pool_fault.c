@@ -13,19 +13,20 @@ fault_now(void)
 {
     size_t n = ++fault.n_calls;
 
-    if (fault.fail_at > 0 && (n == fault.fail_at || (fault.fail_on && n > fault.fail_at))) {
+    if (fault.fail_at > 0 &&
+        (n == fault.fail_at || (fault.fail_on && n > fault.fail_at))) {
         fault.n_injected++;
         return true;
     }
     return false;
 }
 
-#define WRAP(type, name, failure, parameters, arguments)                                 \
-    type __real_##name parameters;                                                       \
-    type __wrap_##name parameters;                                                       \
-    type __wrap_##name parameters                                                        \
-    {                                                                                    \
-        return fault_now() ? (failure) : __real_##name arguments;                        \
+#define WRAP(type, name, failure, parameters, arguments)          \
+    type __real_##name parameters;                                \
+    type __wrap_##name parameters;                                \
+    type __wrap_##name parameters                                 \
+    {                                                             \
+        return fault_now() ? (failure) : __real_##name arguments; \
     }
 
 WRAP(void *, mem_alloc, NULL, (size_t size), (size))
@@ -33,9 +34,11 @@ WRAP(void *, mem_alloc_zero, NULL, (size_t n, size_t size), (n, size))
 WRAP(void *, mem_resize, NULL, (void *block, size_t size), (block, size))
 WRAP(int, socket_pair_open, -EMFILE, (int *ours, int *theirs), (ours, theirs))
 WRAP(int, socket_pair_send, -ENOMEM,
-     (int fd, void *parts, size_t n, bool wait, size_t *ret_n), (fd, parts, n, wait, ret_n))
+     (int fd, void *parts, size_t n, bool wait, size_t *ret_n),
+     (fd, parts, n, wait, ret_n))
 WRAP(int, socket_pair_receive, -ENOMEM,
-     (int fd, void *parts, size_t n, bool wait, size_t *ret_n), (fd, parts, n, wait, ret_n))
+     (int fd, void *parts, size_t n, bool wait, size_t *ret_n),
+     (fd, parts, n, wait, ret_n))
 WRAP(int, socket_pair_pass, -ENOMEM, (int fd, int passed), (fd, passed))
 WRAP(int, socket_pair_take, -EMFILE, (int fd, int *taken), (fd, taken))
 WRAP(int, socket_pair_adopt, -EBADF, (int fd, int *opener), (fd, opener))

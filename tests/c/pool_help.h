@@ -1,5 +1,5 @@
-/* What the tests of the pool share: opening one on the worker of pool_worker.c, handing in
- * texts, and looking whether anything is left behind. */
+/* What the tests of the pool share: opening one on the worker of pool_worker.c, handing
+ * in texts, and looking whether anything is left behind. */
 
 #ifndef POOL_HELP_H
 #define POOL_HELP_H
@@ -28,7 +28,8 @@ worker_path(void)
 }
 
 static inline int
-try_pool(size_t n_workers, const char *mode, const char *argument, struct cj_pool **ret_pool)
+try_pool(size_t n_workers, const char *mode, const char *argument,
+         struct cj_pool **ret_pool)
 {
     const char *argv[] = {worker_path(), mode, argument, NULL};
     struct cj_pool_options options = {.n_workers = n_workers, .argv = argv};
@@ -65,7 +66,8 @@ event_says(const struct cj_pool_event *event, const char *text)
 
 /* The next event must come and be this one. Returns the worker's process. */
 static inline pid_t
-expect(struct cj_pool *pool, enum cj_pool_event_kind kind, uint64_t number, const char *text)
+expect(struct cj_pool *pool, enum cj_pool_event_kind kind, uint64_t number,
+       const char *text)
 {
     struct cj_pool_event event;
 

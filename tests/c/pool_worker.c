@@ -1,17 +1,16 @@
 /* A worker that does what the first letter of a task says; the rest are its arguments.
  *
  *      e TEXT  answer with TEXT            f TEXT  fail with TEXT
- *      b N     answer with N bytes         v       answer with the hello and the context
- *      s N     die by the signal N         x N     end with the exit code N
- *      p       never end                   q       the same, after "q" on standard output
- *      h       die after half a head       g       send garbage
- *      c       end what it sends           w       die; a child keeps the socket
- *      d       the descriptors at start    r N     return N from the task's function
- *      i       interrupt itself, answer    l TEXT  answer with TEXT after some work
- *      k       close the socket, answer
+ *      b N     answer with N bytes         v       answer with the hello and the
+ * context s N     die by the signal N         x N     end with the exit code N p never
+ * end                   q       the same, after "q" on standard output h       die
+ * after half a head       g       send garbage c       end what it sends           w
+ * die; a child keeps the socket d       the descriptors at start    r N     return N
+ * from the task's function i       interrupt itself, answer    l TEXT  answer with TEXT
+ * after some work k       close the socket, answer
  *
- * Called with "exit N" it ends at once, with "hang" it never becomes a worker, with "bad" its
- * hello fails, with "fault N" its Nth call of the heap or the kernel does.
+ * Called with "exit N" it ends at once, with "hang" it never becomes a worker, with
+ * "bad" its hello fails, with "fault N" its Nth call of the heap or the kernel does.
  */
 
 #include <cjoblib/pool.h>
@@ -110,7 +109,8 @@ misbehave(char command, int number)
         die_by(SIGKILL);
         break;
     case 'g':
-        send_raw("this is not a message, and no head of one either, anywhere in it", 64);
+        send_raw("this is not a message, and no head of one either, anywhere in it",
+                 64);
         wait_for_ever();
         break;
     case 'c':
@@ -139,7 +139,8 @@ work_for(int64_t ns)
     clock_gettime(CLOCK_MONOTONIC, &start);
     do {
         clock_gettime(CLOCK_MONOTONIC, &now);
-    } while ((now.tv_sec - start.tv_sec) * 1000000000 + now.tv_nsec - start.tv_nsec < ns);
+    } while ((now.tv_sec - start.tv_sec) * 1000000000 + now.tv_nsec - start.tv_nsec <
+             ns);
 }
 
 static struct cj_bytes
@@ -160,10 +161,12 @@ answer(struct state *state, const struct cj_task *task, const char *rest)
     switch (((const char *)task->body.data)[0]) {
     case 'e':
     case 'f':
-        return (struct cj_bytes){(const char *)task->body.data + 1, task->body.size - 1};
+        return (struct cj_bytes){(const char *)task->body.data + 1,
+                                 task->body.size - 1};
     case 'l':
         work_for(200000);
-        return (struct cj_bytes){(const char *)task->body.data + 1, task->body.size - 1};
+        return (struct cj_bytes){(const char *)task->body.data + 1,
+                                 task->body.size - 1};
     case 'b':
         return big_answer(state, strtoul(rest, NULL, 10));
     case 'v':
@@ -187,7 +190,8 @@ answer(struct state *state, const struct cj_task *task, const char *rest)
 static void
 keep(char room[64], const struct cj_blob *body)
 {
-    snprintf(room, 64, "%.*s", (int)body->size, body->size ? (const char *)body->data : "");
+    snprintf(room, 64, "%.*s", (int)body->size,
+             body->size ? (const char *)body->data : "");
 }
 
 static int
@@ -207,7 +211,8 @@ work(void *context, struct cj_task *task, struct cj_reply *reply)
     if (task->body.size == 0) {
         return 0;
     }
-    snprintf(rest, sizeof(rest), "%.*s", (int)(task->body.size < 60 ? task->body.size - 1 : 60),
+    snprintf(rest, sizeof(rest), "%.*s",
+             (int)(task->body.size < 60 ? task->body.size - 1 : 60),
              (const char *)task->body.data + 1);
     if (((const char *)task->body.data)[0] == 'r') {
         return atoi(rest);

@@ -20,8 +20,10 @@ check_many(size_t n_workers, uint64_t n_tasks)
     }
     CHECK(cj_pool_n_pending(pool) == n_tasks);
     while (cj_pool_next(pool, -1, &event) == 0) {
-        snprintf(text, sizeof(text), "%llu", (unsigned long long)(event.task * event.task));
-        CHECK(event.kind == CJ_POOL_RESULT && event.task < n_tasks && !seen[event.task]);
+        snprintf(text, sizeof(text), "%llu",
+                 (unsigned long long)(event.task * event.task));
+        CHECK(event.kind == CJ_POOL_RESULT && event.task < n_tasks &&
+              !seen[event.task]);
         CHECK(event_says(&event, text));
         /* One worker does them in their order. */
         CHECK(n_workers > 1 || event.task == n_events);
@@ -230,7 +232,8 @@ test_signal_ends_the_wait(void)
     cj_pool_close(pool, SECOND);
 }
 
-/* Ctrl-C reaches workers too, and must not matter to them: at work, idle, or starting. */
+/* Ctrl-C reaches workers too, and must not matter to them: at work, idle, or starting.
+ */
 static void
 test_interrupts_pass_workers_by(void)
 {

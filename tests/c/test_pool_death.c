@@ -8,7 +8,8 @@
 
 #include "pool_help.h"
 
-/* --- in a task --------------------------------------------------------------------------- */
+/* --- in a task
+ * --------------------------------------------------------------------------- */
 
 /* The worker ends itself, unless the pool is faster in killing it. */
 #define ANY_STATUS -2
@@ -20,18 +21,10 @@ test_death_tells_how(void)
         const char *task;
         int wait_status, error;
     } deaths[] = {
-        {"s9", SIGKILL, 0},
-        {"s15", SIGTERM, 0},
-        {"s11", SIGSEGV, 0},
-        {"s6", SIGABRT, 0},
-        {"x3", 3 << 8, 0},
-        {"x0", 0, 0},
-        {"r5", 5 << 8, 0},
-        {"r-5", 100 << 8, 0},
-        {"h", SIGKILL, 0},
-        {"w", SIGKILL, 0},
-        {"g", SIGKILL, -EPROTO},
-        {"c", SIGKILL, 0},
+        {"s9", SIGKILL, 0},   {"s15", SIGTERM, 0},     {"s11", SIGSEGV, 0},
+        {"s6", SIGABRT, 0},   {"x3", 3 << 8, 0},       {"x0", 0, 0},
+        {"r5", 5 << 8, 0},    {"r-5", 100 << 8, 0},    {"h", SIGKILL, 0},
+        {"w", SIGKILL, 0},    {"g", SIGKILL, -EPROTO}, {"c", SIGKILL, 0},
         {"k", ANY_STATUS, 0},
     };
     size_t n_descriptors = count_descriptors();
@@ -50,7 +43,8 @@ test_death_tells_how(void)
     CHECK(count_descriptors() == n_descriptors);
 }
 
-/* The others' results are kept, and what waited behind the dead one is done elsewhere. */
+/* The others' results are kept, and what waited behind the dead one is done elsewhere.
+ */
 static void
 check_death_among_others(size_t n_workers)
 {
@@ -152,7 +146,8 @@ test_children_reaped_by_others(void)
     check_no_children();
 }
 
-/* --- outside of any task ----------------------------------------------------------------- */
+/* --- outside of any task
+ * ----------------------------------------------------------------- */
 
 /* Whoever hands in a task does not notice that the worker for it was just killed. */
 static void
@@ -223,7 +218,8 @@ test_death_before_ready(void)
     check_no_children();
 }
 
-/* --- the owner dies ---------------------------------------------------------------------- */
+/* --- the owner dies
+ * ---------------------------------------------------------------------- */
 
 /* An owner with one worker in a task and one idle; tells their numbers. */
 static void
@@ -294,14 +290,16 @@ test_owner_killed(void)
     }
 }
 
-/* Copies of the owner's descriptors in a process that it forked keep no worker alive. */
+/* Copies of the owner's descriptors in a process that it forked keep no worker alive.
+ */
 static void
 test_owner_killed_with_copies_left(void)
 {
     check_owner_death(true);
 }
 
-/* --- at random --------------------------------------------------------------------------- */
+/* --- at random
+ * --------------------------------------------------------------------------- */
 
 static uint64_t
 next_random(uint64_t *state)

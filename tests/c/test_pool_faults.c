@@ -49,7 +49,8 @@ take_all(struct cj_pool *pool, struct tally *tally)
             take_event(&event, tally);
             cj_pool_event_done(&event);
         }
-        else if (tally->result > 0 || tally->result == -ECHILD || ++tally->n_retries > 20) {
+        else if (tally->result > 0 || tally->result == -ECHILD ||
+                 ++tally->n_retries > 20) {
             return;
         }
     }
@@ -71,8 +72,8 @@ submit_all(struct cj_pool *pool, struct cj_bytes big)
     return n;
 }
 
-/* All that was accepted is answered for, rightly, and nothing is left behind. Returns whether
- * the pool could be opened. */
+/* All that was accepted is answered for, rightly, and nothing is left behind. Returns
+ * whether the pool could be opened. */
 static bool
 run_scenario(const char *worker_fault, struct tally *tally)
 {
@@ -181,5 +182,5 @@ test_kernel_without_pidfds(void)
     fault = (struct fault){0};
 }
 
-TESTS(TEST(test_one_call_fails), TEST(test_all_calls_fail), TEST(test_calls_fail_in_workers),
-      TEST(test_kernel_without_pidfds))
+TESTS(TEST(test_one_call_fails), TEST(test_all_calls_fail),
+      TEST(test_calls_fail_in_workers), TEST(test_kernel_without_pidfds))
