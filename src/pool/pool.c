@@ -1,13 +1,13 @@
 #include "pool/pool.h"
 
 #include <errno.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/memory.h"
 #include "sys/clock.h"
 #include "sys/descriptor.h"
 #include "sys/poller.h"
+#include "sys/process.h"
 #include "sys/socket_pair.h"
 
 /* --- time
@@ -46,7 +46,7 @@ deadline_left_ns(int64_t deadline)
 static bool
 pool_is_ours(const struct cj_pool *pool)
 {
-    return pool->owner == getpid();
+    return pool->owner == process_self();
 }
 
 static void
@@ -69,7 +69,7 @@ pool_alloc(size_t n_workers)
     struct cj_pool *pool = mem_alloc_zero(1, sizeof(*pool));
 
     if (pool) {
-        pool->owner = getpid();
+        pool->owner = process_self();
         pool->n_workers = n_workers;
         pool->poller_fd = -1;
         scheduler_init(&pool->scheduler);

@@ -1,7 +1,5 @@
 #include "pool/watch.h"
 
-#include <unistd.h>
-
 #include "sys/descriptor.h"
 #include "sys/hangup.h"
 #include "sys/process.h"
@@ -15,7 +13,7 @@ watch_run(void *argument)
 
     if (hangup_wait(watch->fd, watch->owner_fd, watch->stop_fd)) {
         if (atomic_exchange(&watch->phase, WATCH_GONE) == WATCH_WORKING) {
-            _exit(0);
+            process_leave(0);
         }
         /* The main thread may be waiting for a message that nobody can send. */
         socket_pair_refuse(watch->fd);
@@ -75,7 +73,7 @@ void
 watch_leave(struct watch *watch)
 {
     if (!watch_turn(watch, WATCH_WORKING, WATCH_IDLE)) {
-        /* The thread is on its way to _exit(). */
+        /* The thread is on its way out. */
         for (;;) {
             pause();
         }

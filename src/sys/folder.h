@@ -30,8 +30,7 @@ CJ_MUST_CHECK int folder_remove(int parent_fd, const char *name);
 CJ_MUST_CHECK int folder_replace(int old_fd, int new_fd);
 
 /* Another descriptor of the same folder. */
-CJ_MUST_CHECK int
-folder_copy(int fd, int *ret_fd);
+CJ_MUST_CHECK int folder_copy(int fd, int *ret_fd);
 
 /* `path` made absolute from the working folder, on the heap. */
 CJ_MUST_CHECK int folder_absolute(const char *path, char **ret_path);

@@ -47,6 +47,12 @@ CJ_MUST_CHECK int process_wait(const struct process *process, bool block,
 /* Close what belongs to it; it may go on. */
 void process_done(struct process *process);
 
+/* This process's own number. */
+pid_t process_self(void);
+
+/* End this process here and now: no handler runs, nothing is flushed. */
+_Noreturn void process_leave(int status);
+
 /* A descriptor that is readable when `pid` has ended; -ESRCH: it has. */
 CJ_MUST_CHECK int process_watch(pid_t pid, int *ret_watch_fd);
 

@@ -186,3 +186,15 @@ process_done(struct process *process)
     descriptor_close(process->watch_fd);
     *process = (struct process)PROCESS_INIT;
 }
+
+pid_t
+process_self(void)
+{
+    return getpid();
+}
+
+_Noreturn void
+process_leave(int status)
+{
+    _exit(status);
+}
