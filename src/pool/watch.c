@@ -30,7 +30,7 @@ watch_owner_open(pid_t owner)
     if (owner <= 0 || process_watch(owner, &fd) < 0) {
         return -1;
     }
-    if (getppid() != owner) {
+    if (process_parent() != owner) {
         descriptor_close(fd);
         return -1;
     }
@@ -73,10 +73,7 @@ void
 watch_leave(struct watch *watch)
 {
     if (!watch_turn(watch, WATCH_WORKING, WATCH_IDLE)) {
-        /* The thread is on its way out. */
-        for (;;) {
-            pause();
-        }
+        process_await_end(); /* the thread is on its way out */
     }
 }
 

@@ -13,12 +13,12 @@
 #ifndef POOL_WATCH_H
 #define POOL_WATCH_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
 #include "cjoblib/base.h"
+#include "sys/thread.h"
 
 enum watch_phase {
     WATCH_IDLE,

@@ -50,6 +50,12 @@ void process_done(struct process *process);
 /* This process's own number. */
 pid_t process_self(void);
 
+/* The number of the process that started this one, or of whoever took it in. */
+pid_t process_parent(void);
+
+/* Sleep until the process ends. */
+_Noreturn void process_await_end(void);
+
 /* End this process here and now: no handler runs, nothing is flushed. */
 _Noreturn void process_leave(int status);
 

@@ -198,3 +198,17 @@ process_leave(int status)
 {
     _exit(status);
 }
+
+pid_t
+process_parent(void)
+{
+    return getppid();
+}
+
+_Noreturn void
+process_await_end(void)
+{
+    for (;;) {
+        pause(); /* returns when a signal was handled */
+    }
+}
