@@ -168,7 +168,7 @@ clear_until_done(struct crew *crew, const char *name)
 static void
 test_clear_against_all(void)
 {
-    struct crew crew = {.n_rounds = 1500};
+    struct crew crew = {.n_rounds = 800};
     int n_clears;
 
     crew.store = help_store("clear");
