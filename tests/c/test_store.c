@@ -10,7 +10,7 @@ mount_small(const char *path, const char *size)
 {
     REQUIRE(mkdir(path, 0700) == 0);
     if (unshare(CLONE_NEWNS) < 0 ||
-        mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0 ||
         mount("none", path, "tmpfs", 0, size) < 0) {
         printf("skipped: can't mount a tmpfs: %s\n", strerror(errno));
         return false;
