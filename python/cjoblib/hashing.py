@@ -142,6 +142,23 @@ def _wraps_numpy(values: Any) -> bool:
     return type(values).__name__ in ("NumpyExtensionArray", "PandasArray")
 
 
+def _backed_array(values: Any) -> Any:
+    return values.dtype, values._ndarray, _without_noise(values)
+
+
+def _extension_array(values: Any) -> Any:
+    if hasattr(values, "_pa_array"):
+        # A slice and its copy share no layout of Arrow's buffers, only their items.
+        return values.dtype, values._pa_array.to_pylist()
+    return values.dtype, _without_noise(values)
+
+
+def _without_noise(values: Any) -> Any:
+    # pandas 3 notes whether a column may be written to.
+    own = getattr(values, "__dict__", {})
+    return {k: v for k, v in own.items() if k not in ("_readonly", "_cache")}
+
+
 def _frame(frame: Any) -> Any:
     # Column by column: how pandas groups them in blocks is not part of the value.
     columns = [_plain_array(frame.iloc[:, i].array) for i in range(frame.shape[1])]
@@ -176,6 +193,9 @@ _BY_NAME: dict[tuple[str, str], Callable[[Any], Any]] = {
     ("pandas", "DataFrame"): _frame,
     ("pandas.core.series", "Series"): _series,
     ("pandas", "Series"): _series,
+    ("pandas._libs.arrays", "NDArrayBacked"): _backed_array,
+    ("pandas.core.arrays.base", "ExtensionArray"): _extension_array,
+    ("pandas.api.extensions", "ExtensionArray"): _extension_array,
     ("scipy.sparse._base", "_spbase"): _sparse,
     ("scipy.sparse._base", "spmatrix"): _sparse,
 }

@@ -574,6 +574,8 @@ def frames():
     frame["d"] = pd.Categorical(["u", "v", "u"])
     frame["e"] = pd.to_datetime(["2020-01-01"] * 3)
     frame["f"] = [4, 5, 6]
+    frame["g"] = pd.array([1, None, 3], dtype="Int64")
+    frame["h"] = pd.date_range("2020-01-01", periods=3, tz="UTC")
     return [frame, frame.set_index("c"), frame.set_index(["a", "f"]), frame["b"], frame.T, frame[::2]]
 
 
