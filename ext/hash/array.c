@@ -1,15 +1,13 @@
-/* NumPy's arrays, scalars and dtypes, found without importing NumPy, and memoryviews. An
- * array is its class, dtype, order, shape and the bytes of its items in that order; they
- * are read through the buffer protocol, in place when they are contiguous. */
+/* NumPy's arrays, scalars and dtypes, found without importing NumPy, and memoryviews.
+ * An array is its class, dtype, order, shape and the bytes of its items in that order;
+ * they are read through the buffer protocol, in place when they are contiguous. */
 
 #include <string.h>
 
 #include "hash/buffer.h"
 #include "hash/hasher.h"
 
-/* --- which of NumPy's ------------------------------------------------------------------- */
-
-/* Fetch the classes once NumPy is there: 1, 0 when it is not imported (whole), or -1. */
+/* Fetch the classes once NumPy is there: 1, 0 when it is not (wholly) imported, -1. */
 static int
 numpy_load(struct core_state *state)
 {
@@ -52,7 +50,7 @@ array_class(struct core_state *state, PyObject *obj)
     return type == state->numpy_memmap ? state->numpy_array : type;
 }
 
-/* Does a subclass of ndarray reduce itself by a method of its own? Then that is asked. */
+/* Does a subclass of ndarray reduce itself by its own method? Then that is asked. */
 static int
 array_reduces_itself(struct core_state *state, PyObject *obj)
 {
@@ -75,8 +73,6 @@ letter_of(PyObject *dtype, const char *name)
     Py_XDECREF(text);
     return letter;
 }
-
-/* --- taking apart ----------------------------------------------------------------------- */
 
 /* `names`: attributes of the dtype, in their order. */
 static int
@@ -105,8 +101,8 @@ dtype_expand(PyObject *dtype, struct parts *ret_parts)
 {
     static const char *const plain[] = {"str"};
     static const char *const named[] = {"str", "name"};
-    static const char *const fields[] = {"str",     "type",     "names",    "fields",
-                                         "subdtype", "itemsize", "isalignedstruct"};
+    static const char *const fields[] = {
+        "str", "type", "names", "fields", "subdtype", "itemsize", "isalignedstruct"};
     PyObject *sub, *names;
     char kind = letter_of(dtype, "kind");
     bool is_plain = kind && strchr("?biufcmMOSU", kind);
@@ -242,10 +238,8 @@ array_subclass_expand(struct hasher *h, PyObject *obj, struct parts *ret_parts)
     return ndarray_expand(h, obj, ret_parts);
 }
 
-/* --- the data --------------------------------------------------------------------------- */
-
-/* The items of an object array, as a sequence. Arrays that hold objects cannot be resized
- * while the view lives; an item that a hook replaces is kept by our reference. */
+/* The items of an object array, as a sequence. Arrays that hold objects cannot be
+ * resized while the view lives; an item that a hook replaces is kept by us. */
 static int
 objects_digest(struct hasher *h, const Py_buffer *view, char order, struct value *ret)
 {
@@ -321,7 +315,7 @@ opaque_array(PyObject *obj)
     return array;
 }
 
-/* Through another array that can give its buffer. Consumes `other`, which may be NULL. */
+/* Through another array that has a buffer. Consumes `other`, which may be NULL. */
 static int
 other_digest(struct hasher *h, PyObject *other, char code, struct described *ret)
 {
@@ -331,10 +325,11 @@ other_digest(struct hasher *h, PyObject *other, char code, struct described *ret
     return r;
 }
 
-/* Times have no buffer but that of their numbers, and variable strings only objects. What
- * else has none, such as another library's dtype, is taken as opaque bytes. */
+/* Times have no buffer but that of their numbers, and variable strings only objects.
+ * What else has none, such as another library's dtype, is taken as opaque bytes. */
 static int
-array_data_digest(struct hasher *h, PyObject *obj, PyObject *dtype, struct described *ret)
+array_data_digest(struct hasher *h, PyObject *obj, PyObject *dtype,
+                  struct described *ret)
 {
     char kind = letter_of(dtype, "kind"), code = letter_of(dtype, "char");
     int r;
@@ -355,8 +350,6 @@ array_data_digest(struct hasher *h, PyObject *obj, PyObject *dtype, struct descr
     }
     return r;
 }
-
-/* --- the digest ------------------------------------------------------------------------- */
 
 static int
 optional_dict_digest(struct hasher *h, PyObject *obj, struct value *ret)

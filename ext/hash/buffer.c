@@ -63,8 +63,6 @@ buffer_layout_digest(struct hasher *h, const Py_buffer *view, char order,
     message_digest(h, message, (size_t)(at - message), ret);
 }
 
-/* --- what is not contiguous ------------------------------------------------------------- */
-
 /* Items on their way into one piece of memory, in the order of the walk. */
 struct gather {
     struct buffer_walk walk;
@@ -79,7 +77,8 @@ item_copy(const struct gather *gather, uint8_t *to)
 {
     for (size_t at = 0; at < gather->item_bytes; at += gather->unit_bytes) {
         memcpy(to + at, gather->walk.at + at, gather->used_bytes);
-        memset(to + at + gather->used_bytes, 0, gather->unit_bytes - gather->used_bytes);
+        memset(to + at + gather->used_bytes, 0,
+               gather->unit_bytes - gather->used_bytes);
     }
 }
 
@@ -167,8 +166,8 @@ gather_digest(struct hasher *h, struct gather *gather, struct value *ret)
 static void
 units_set(struct gather *gather, char code)
 {
-    bool is_padded = (code == 'g' || code == 'G') &&
-                     gather->item_bytes % LONG_DOUBLE_BYTES == 0;
+    bool is_padded =
+        (code == 'g' || code == 'G') && gather->item_bytes % LONG_DOUBLE_BYTES == 0;
 
     gather->unit_bytes = is_padded ? LONG_DOUBLE_BYTES : gather->item_bytes;
     gather->used_bytes = is_padded ? LONG_DOUBLE_USED_BYTES : gather->item_bytes;
@@ -195,8 +194,6 @@ strided_digest(struct hasher *h, const Py_buffer *view, char order, char code,
     PyMem_Free(gather.chunk);
     return r;
 }
-
-/* --- all of it -------------------------------------------------------------------------- */
 
 int
 buffer_data_digest(struct hasher *h, const Py_buffer *view, char order, char code,

@@ -8,8 +8,6 @@
 /* Frames this near to the first are not asked whether the C stack has room for them. */
 #define FREE_STACK_BYTES 4096
 
-/* --- one call --------------------------------------------------------------------------- */
-
 static int
 hasher_init(struct hasher *h, struct core_state *state, enum cj_digest_kind kind,
             const char *root_name)
@@ -113,8 +111,6 @@ hash_pairs(struct core_state *state, PyObject *const *names, PyObject *const *va
     return r;
 }
 
-/* --- for Python ------------------------------------------------------------------------- */
-
 static PyObject *
 value_as_hex(const struct value *value, size_t n_bytes)
 {
@@ -147,10 +143,11 @@ kind_of(PyObject *name, enum cj_digest_kind *ret_kind)
     return -1;
 }
 
-PyDoc_STRVAR(canonical_hash_doc,
-             "canonical_hash($module, obj, hash_name='xxh128', /)\n--\n\n"
-             "The digest of the object's value in hexadecimal digits: the same in every\n"
-             "process. 'xxh128' or 'sha256'.");
+PyDoc_STRVAR(
+    canonical_hash_doc,
+    "canonical_hash($module, obj, hash_name='xxh128', /)\n--\n\n"
+    "The digest of the object's value in hexadecimal digits: the same in every\n"
+    "process. 'xxh128' or 'sha256'.");
 
 static PyObject *
 canonical_hash(PyObject *module, PyObject *const *args, Py_ssize_t n_args)
@@ -160,7 +157,8 @@ canonical_hash(PyObject *module, PyObject *const *args, Py_ssize_t n_args)
 
     if (n_args < 1 || n_args > 2) {
         return PyErr_Format(PyExc_TypeError,
-                            "canonical_hash() takes 1 or 2 arguments (%zd given)", n_args);
+                            "canonical_hash() takes 1 or 2 arguments (%zd given)",
+                            n_args);
     }
     if (n_args == 2 && kind_of(args[1], &kind) < 0) {
         return NULL;
@@ -193,9 +191,10 @@ canonical_hash_pairs(PyObject *module, PyObject *const *args, Py_ssize_t n_args)
     return value_as_hex(&value, CANONICAL_BYTES);
 }
 
-PyDoc_STRVAR(register_hasher_doc,
-             "register_hasher($module, key, function, /)\n--\n\n"
-             "Hash function(obj) in place of objects of a class, or of a (module, name).");
+PyDoc_STRVAR(
+    register_hasher_doc,
+    "register_hasher($module, key, function, /)\n--\n\n"
+    "Hash function(obj) in place of objects of a class, or of a (module, name).");
 
 static PyObject *
 register_hasher(PyObject *module, PyObject *const *args, Py_ssize_t n_args)
@@ -219,8 +218,6 @@ static PyMethodDef canonical_methods[] = {
      register_hasher_doc},
     {NULL, NULL, 0, NULL},
 };
-
-/* --- set-up ----------------------------------------------------------------------------- */
 
 /* Attributes of another module, one after another; missing ones are an error. */
 static int
@@ -265,9 +262,9 @@ state_make(struct core_state *state)
     state->numpy_name = PyUnicode_InternFromString("numpy");
     state->four = PyLong_FromLong(4);
     state->signed_keyword = Py_BuildValue("{sO}", "signed", Py_True);
-    return state->hashers && state->hasher_names && state->reduce_name && state->reduce_old_name &&
-                   state->hook_name && state->numpy_name && state->four &&
-                   state->signed_keyword
+    return state->hashers && state->hasher_names && state->reduce_name &&
+                   state->reduce_old_name && state->hook_name && state->numpy_name &&
+                   state->four && state->signed_keyword
                ? 0
                : -1;
 }
@@ -293,7 +290,8 @@ error_make(PyObject *module, struct core_state *state)
 int
 canonical_exec(PyObject *module, struct core_state *state)
 {
-    if (state_import(state) < 0 || state_make(state) < 0 || error_make(module, state) < 0) {
+    if (state_import(state) < 0 || state_make(state) < 0 ||
+        error_make(module, state) < 0) {
         return -1;
     }
     return PyModule_AddFunctions(module, canonical_methods);

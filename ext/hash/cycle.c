@@ -1,16 +1,17 @@
-/* Objects that contain themselves. Which node is met first, and which of two equal parts is
- * one object, must not show; so no node is named by where it was met. Instead all nodes
- * that lead into a cycle are told apart step by step, as states of an automaton are:
+/* Objects that contain themselves. Which node is met first, and which of two equal
+ * parts is one object, must not show; so no node is named by where it was met. Instead
+ * all nodes that lead into a cycle are told apart step by step, as states of an
+ * automaton are:
  *
  *      round 0     all values are zero
  *      round k     value = D('%', value, digest of the node with its children's values)
  *
  * until a round makes no new difference. The result is the root's value with all the
- * different ones. Two objects that look the same wherever one follows them to are equal;
- * parts that lead into no cycle keep their ordinary digest and are done once.
+ * different ones. Two objects that look the same wherever one follows them to are
+ * equal; parts that lead into no cycle keep their ordinary digest and are done once.
  *
- * It takes as many rounds as the longest way on which two nodes first differ: two or three
- * for trees with links to the parent, half the length for a doubly linked list. */
+ * It takes as many rounds as the longest way on which two nodes first differ: two or
+ * three for trees with links to the parent, half the length for a doubly linked one. */
 
 #include <string.h>
 
@@ -31,8 +32,6 @@ struct graph {
     size_t n_slots;
     bool has_open_child; /* of the node at work */
 };
-
-/* --- nodes ------------------------------------------------------------------------------ */
 
 static size_t *
 graph_slot(const struct graph *graph, PyObject *obj)
@@ -119,8 +118,6 @@ graph_child(struct hasher *h, PyObject *obj, struct value *ret)
     return 0;
 }
 
-/* --- work on one node ------------------------------------------------------------------- */
-
 /* The parts are made once, so that their identity is the same in every round. */
 static int
 node_prepare(struct hasher *h, size_t at)
@@ -174,8 +171,6 @@ node_try_fix(struct hasher *h, size_t at)
     h->graph->nodes[at].is_fixed = true;
     return 1;
 }
-
-/* --- passes over all nodes -------------------------------------------------------------- */
 
 /* Looking at a node adds its children to the end. */
 static int
@@ -262,8 +257,8 @@ graph_classes(const struct graph *graph, struct value *values)
     return n_classes;
 }
 
-/* Rounds until one makes no new difference. There are never more than nodes, unless a hook
- * makes the object grow. */
+/* Rounds until one makes no new difference. There are never more than nodes, unless a
+ * hook makes the object grow. */
 static int
 graph_tell_apart(struct hasher *h, struct value *values, size_t *ret_n_classes)
 {
@@ -275,7 +270,8 @@ graph_tell_apart(struct hasher *h, struct value *values, size_t *ret_n_classes)
             return -1;
         }
         if (h->graph->n != n) {
-            PyErr_SetString(PyExc_RuntimeError, "the object changed while it was hashed");
+            PyErr_SetString(PyExc_RuntimeError,
+                            "the object changed while it was hashed");
             return -1;
         }
         n_classes = graph_classes(h->graph, values);
@@ -284,10 +280,9 @@ graph_tell_apart(struct hasher *h, struct value *values, size_t *ret_n_classes)
     return 0;
 }
 
-/* --- the result ------------------------------------------------------------------------- */
-
 static int
-classes_digest(struct hasher *h, const struct value *values, size_t n, struct value *ret)
+classes_digest(struct hasher *h, const struct value *values, size_t n,
+               struct value *ret)
 {
     struct sequence sequence;
 

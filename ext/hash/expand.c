@@ -16,8 +16,6 @@ parts_set(struct parts *parts, enum tag tag, PyObject *items)
     return items ? 0 : -1;
 }
 
-/* --- names ------------------------------------------------------------------------------ */
-
 /* The same thing under the name that another version of Python or NumPy gives it. */
 static const struct alias {
     const char *name, *stands_for;
@@ -28,7 +26,8 @@ static const struct alias {
     {"numpy.ma.core", "numpy.ma"},
 };
 
-/* Its alias with what follows it, such as "numpy.core" and ".multiarray". New reference. */
+/* Its alias with what follows it, such as "numpy.core" and ".multiarray". New
+ * reference. */
 static PyObject *
 module_alias(PyObject *module)
 {
@@ -122,7 +121,8 @@ name_is_local(PyObject *name)
     return strchr(text, '<') != NULL;
 }
 
-/* Follow "A.B.C" from a module. A new reference, or NULL: no exception when there is none. */
+/* Follow "A.B.C" from a module. A new reference, or NULL: no exception when there is
+ * none. */
 static PyObject *
 global_follow(PyObject *module, PyObject *qualname)
 {
@@ -170,10 +170,8 @@ global_leads_to(PyObject *module, PyObject *qualname, PyObject *obj)
     return is_same;
 }
 
-/* --- classes ---------------------------------------------------------------------------- */
-
-/* In `__main__` the name is enough: a worker that rebuilt the class has it under that name,
- * and not in its own `__main__`. */
+/* In `__main__` the name is enough: a worker that rebuilt the class has it under that
+ * name, and not in its own `__main__`. */
 static int
 class_has_name(PyTypeObject *type, PyObject *module, PyObject *qualname)
 {
@@ -190,16 +188,26 @@ class_has_name(PyTypeObject *type, PyObject *module, PyObject *qualname)
     return global_leads_to(module, qualname, (PyObject *)type);
 }
 
-/* What a class statement or the interpreter adds by itself, differently in each version. */
+/* What a class statement or the interpreter adds by itself, differently in each
+ * version. */
 static bool
 class_key_is_noise(PyObject *key)
 {
     static const char *const noise[] = {
-        "__dict__",           "__weakref__",           "__module__",
-        "__qualname__",       "__doc__",               "__abstractmethods__",
-        "_abc_impl",          "__annotations__",       "__annotate__",
-        "__annotate_func__",  "__annotations_cache__", "__static_attributes__",
-        "__firstlineno__",    "__classdictcell__",
+        "__dict__",
+        "__weakref__",
+        "__module__",
+        "__qualname__",
+        "__doc__",
+        "__abstractmethods__",
+        "_abc_impl",
+        "__annotations__",
+        "__annotate__",
+        "__annotate_func__",
+        "__annotations_cache__",
+        "__static_attributes__",
+        "__firstlineno__",
+        "__classdictcell__",
     };
 
     for (size_t i = 0; i < sizeof(noise) / sizeof(noise[0]); i++) {
@@ -228,8 +236,8 @@ class_members(PyTypeObject *type)
     Py_ssize_t at = 0;
 
     while (all && members && PyDict_Next(all, &at, &key, &item)) {
-        if (PyUnicode_Check(key) && !class_key_is_noise(key) && !class_member_is_c(item) &&
-            PyDict_SetItem(members, key, item) < 0) {
+        if (PyUnicode_Check(key) && !class_key_is_noise(key) &&
+            !class_member_is_c(item) && PyDict_SetItem(members, key, item) < 0) {
             Py_CLEAR(members);
         }
     }
@@ -276,8 +284,6 @@ class_expand(struct hasher *h, PyObject *obj, struct parts *ret_parts)
     return r;
 }
 
-/* --- functions -------------------------------------------------------------------------- */
-
 /* A tuple of attributes; one that is not there in this version of Python is None. */
 static PyObject *
 attributes_of(PyObject *obj, const char *const *names, size_t n)
@@ -297,8 +303,9 @@ attributes_of(PyObject *obj, const char *const *names, size_t n)
 static int
 function_expand(struct hasher *h, PyObject *obj, struct parts *ret_parts)
 {
-    static const char *const names[] = {"__module__",   "__qualname__",   "__code__",
-                                        "__defaults__", "__kwdefaults__", "__closure__"};
+    static const char *const names[] = {"__module__",     "__qualname__",
+                                        "__code__",       "__defaults__",
+                                        "__kwdefaults__", "__closure__"};
 
     h->n_visits += EXPAND_VISITS;
     return parts_set(ret_parts, TAG_FUNCTION, attributes_of(obj, names, 6));
@@ -308,10 +315,9 @@ static int
 code_expand(PyObject *obj, struct parts *ret_parts)
 {
     static const char *const names[] = {
-        "co_code",         "co_consts",          "co_names",
-        "co_varnames",     "co_freevars",        "co_cellvars",
-        "co_argcount",     "co_posonlyargcount", "co_kwonlyargcount",
-        "co_flags",        "co_exceptiontable",
+        "co_code",           "co_consts",   "co_names",          "co_varnames",
+        "co_freevars",       "co_cellvars", "co_argcount",       "co_posonlyargcount",
+        "co_kwonlyargcount", "co_flags",    "co_exceptiontable",
     };
 
     return parts_set(ret_parts, TAG_CODE, attributes_of(obj, names, 11));
@@ -320,8 +326,9 @@ code_expand(PyObject *obj, struct parts *ret_parts)
 static int
 method_expand(PyObject *obj, struct parts *ret_parts)
 {
-    return parts_set(ret_parts, TAG_METHOD,
-                     PyTuple_Pack(2, PyMethod_GET_FUNCTION(obj), PyMethod_GET_SELF(obj)));
+    return parts_set(
+        ret_parts, TAG_METHOD,
+        PyTuple_Pack(2, PyMethod_GET_FUNCTION(obj), PyMethod_GET_SELF(obj)));
 }
 
 /* A variable that has no value yet is a cell without parts. */
@@ -351,8 +358,9 @@ wrapper_expand(PyObject *obj, struct parts *ret_parts)
     static const char *const names[] = {"fget", "fset", "fdel", "__func__"};
     PyObject *wrapped, *items;
 
-    wrapped = Py_IS_TYPE(obj, &PyDictProxy_Type) ? PyObject_CallMethod(obj, "copy", NULL)
-                                                 : attributes_of(obj, names, 4);
+    wrapped = Py_IS_TYPE(obj, &PyDictProxy_Type)
+                  ? PyObject_CallMethod(obj, "copy", NULL)
+                  : attributes_of(obj, names, 4);
     items = wrapped ? PyTuple_Pack(2, Py_TYPE(obj), wrapped) : NULL;
     Py_XDECREF(wrapped);
     return parts_set(ret_parts, TAG_WRAPPER, items);

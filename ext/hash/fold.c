@@ -1,5 +1,5 @@
-/* Digests of digests. A sequence is digested in blocks, so that neither the message nor a
- * running state has to be kept for each level of nesting:
+/* Digests of digests. A sequence is digested in blocks, so that neither the message nor
+ * a running state has to be kept for each level of nesting:
  *
  *      D(tag, n, d1 .. d13) = s1     D('+', s1, d14 .. d26) = s2     ...
  *
@@ -166,7 +166,7 @@ unordered_add(struct hasher *h, struct unordered *all, const struct value *value
     return 0;
 }
 
-/* Hoare's partition of values[0 .. n), n >= 2; the number of values in the first part. */
+/* Hoare's partition of values[0 .. n), n >= 2; the size of the first part. */
 static size_t
 values_split(struct value *values, size_t n)
 {
@@ -189,8 +189,8 @@ values_split(struct value *values, size_t n)
     }
 }
 
-/* In place: qsort() would take as much memory again. The digests are as good as random, so
- * the splits are even; the recursion goes into the smaller part and is shallow. */
+/* In place: qsort() would take as much memory again. The digests are as good as random,
+ * so the splits are even; the recursion goes into the smaller part and is shallow. */
 void
 values_sort(struct value *values, size_t n)
 {

@@ -1,11 +1,13 @@
-/* Objects that say what stands for them: `__cjoblib_hash__` of their class, or a function
- * registered for it. The most derived class decides; registered before its own method. */
+/* Objects that say what stands for them: `__cjoblib_hash__` of their class, or a
+ * function registered for it. The most derived class decides; registered before its own
+ * method. */
 
 #include <string.h>
 
 #include "hash/hasher.h"
 
-/* Most classes are known by name to nobody: their bare name says so at once. 1, 0, or -1. */
+/* Most classes are known by name to nobody: their bare name says so at once. 1, 0, or
+ * -1. */
 static int
 name_is_registered(struct core_state *state, PyTypeObject *type)
 {
@@ -14,7 +16,8 @@ name_is_registered(struct core_state *state, PyTypeObject *type)
     int r;
 
     if (PyType_HasFeature(type, Py_TPFLAGS_HEAPTYPE)) {
-        return PyDict_Contains(state->hasher_names, ((PyHeapTypeObject *)type)->ht_name);
+        return PyDict_Contains(state->hasher_names,
+                               ((PyHeapTypeObject *)type)->ht_name);
     }
     name = PyUnicode_FromString(dot ? dot + 1 : type->tp_name);
     r = name ? PyDict_Contains(state->hasher_names, name) : -1;
@@ -82,7 +85,8 @@ hook_find(struct core_state *state, PyTypeObject *type, PyObject **ret_hook)
         }
         r = PyErr_Occurred() ? -1 : class_has_hook(state, base);
         if (r != 0) {
-            *ret_hook = r > 0 ? PyObject_GetAttr((PyObject *)type, state->hook_name) : NULL;
+            *ret_hook =
+                r > 0 ? PyObject_GetAttr((PyObject *)type, state->hook_name) : NULL;
             return *ret_hook ? 0 : -1;
         }
     }
@@ -120,6 +124,9 @@ hook_expand(struct hasher *h, PyObject *obj, struct parts *ret_parts)
     }
     if (h->hook == Py_None) {
         return unhashable(h, obj, "__cjoblib_hash__ is None");
+    }
+    if (hasher_check_stack_now(h) < 0) {
+        return -1;
     }
     hook = Py_NewRef(h->hook);
     standin = PyObject_CallOneArg(hook, obj);

@@ -1,6 +1,6 @@
-/* What has no parts: singletons, numbers, text, bytes. Small ones are one message on the
- * stack; text and bytes over LEAF_INLINE_BYTES enter by the digest of their content, which
- * is then read in place. */
+/* What has no parts: singletons, numbers, text, bytes. Small ones are one message on
+ * the stack; text and bytes over LEAF_INLINE_BYTES enter by the digest of their
+ * content, which is then read in place. */
 
 #include <string.h>
 
@@ -113,10 +113,9 @@ complex_digest(struct hasher *h, PyObject *obj, struct value *ret)
     return LEAF_DONE;
 }
 
-/* --- text and bytes --------------------------------------------------------------------- */
-
-/* Text is its code units in the narrowest of 1, 2, 4 bytes that holds all of them, as the
- * interpreter keeps it. `width` is 0 for bytes, so that they have a message of their own. */
+/* Text is its code units in the narrowest of 1, 2, 4 bytes that holds all of them, as
+ * the interpreter keeps it. `width` is 0 for bytes, so that they have a message of
+ * their own. */
 struct content {
     enum tag tag;
     uint8_t unit_bytes;
@@ -189,8 +188,8 @@ bytearray_digest(struct hasher *h, PyObject *obj, struct value *ret)
     if (PyObject_GetBuffer(obj, &view, PyBUF_SIMPLE) < 0) {
         return -1;
     }
-    content_digest(h,
-                   &(struct content){TAG_BYTEARRAY, 0, view.buf, (size_t)view.len}, ret);
+    content_digest(h, &(struct content){TAG_BYTEARRAY, 0, view.buf, (size_t)view.len},
+                   ret);
     PyBuffer_Release(&view);
     return 0;
 }
@@ -227,8 +226,6 @@ small_text_digest(struct hasher *h, PyObject *obj, struct value *ret)
     }
     return leaf_text_digest(h, obj, ret) < 0 ? -1 : LEAF_DONE;
 }
-
-/* --- dispatch --------------------------------------------------------------------------- */
 
 /* N None, T True, F False, E Ellipsis, I NotImplemented; 0: none of them. */
 static char

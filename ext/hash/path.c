@@ -1,6 +1,6 @@
-/* Where in the object an error is. An object that has no value is noted in `h->path` and
- * nothing is raised yet: each level on the way out adds its step, and the call from outside
- * raises the error when the path is whole. */
+/* Where in the object an error is. An object that has no value is noted in `h->path`
+ * and nothing is raised yet: each level on the way out adds its step, and the call from
+ * outside raises the error when the path is whole. */
 
 #include <string.h>
 
@@ -66,11 +66,12 @@ path_add_index(struct hasher *h, size_t at)
     }
 }
 
-/* A step, borrowed, if it starts and ends with these; 0 is the last, 1 the one before. */
+/* A step, borrowed, if it starts and ends with these; 0 is the last, 1 before it. */
 static PyObject *
 last_step(struct hasher *h, int back, const char *start, const char *end)
 {
-    Py_ssize_t n = PyList_GET_SIZE(h->path) - 1 - back; /* the first item is the message */
+    Py_ssize_t n =
+        PyList_GET_SIZE(h->path) - 1 - back; /* the first item is the message */
     PyObject *step = n > 0 ? PyList_GET_ITEM(h->path, n) : NULL;
     const char *text = step ? PyUnicode_AsUTF8(step) : NULL;
     size_t size = text ? strlen(text) : 0;
@@ -95,7 +96,8 @@ path_drop_last(struct hasher *h)
     }
 }
 
-/* The items of a state are attributes: ['name'] becomes .name. A state of two dicts, for
+/* The items of a state are attributes: ['name'] becomes .name. A state of two dicts,
+ * for
  * __dict__ and __slots__, is a tuple: its index goes. */
 static void
 path_to_attribute(struct hasher *h)
@@ -161,8 +163,9 @@ path_add_part(struct hasher *h, enum tag tag, size_t at)
 int
 unhashable(struct hasher *h, PyObject *obj, const char *why)
 {
-    PyObject *text = PyUnicode_FromFormat("a '%s' object has no stable hash%s%s",
-                                          Py_TYPE(obj)->tp_name, why[0] ? ": " : "", why);
+    PyObject *text =
+        PyUnicode_FromFormat("a '%s' object has no stable hash%s%s",
+                             Py_TYPE(obj)->tp_name, why[0] ? ": " : "", why);
 
     if (!text) {
         return -1;

@@ -1,6 +1,6 @@
-/* Objects taken apart as pickle would: the function that makes them, its arguments, their
- * state and items. What differs between versions of Python for the same value is evened
- * out: no state and an empty one, functions of copyreg, copies of sets as lists. */
+/* Objects taken apart as pickle would: the function that makes them, its arguments,
+ * their state and items. What differs between versions of Python for the same value is
+ * evened out: no state and an empty one, functions of copyreg, sets as lists. */
 
 #include "hash/hasher.h"
 
@@ -31,15 +31,16 @@ reduce_refused(struct hasher *h, PyObject *obj)
     return -1;
 }
 
-/* The function that copyreg has for the class, borrowed; NULL may have an exception set. */
+/* The function that copyreg has for the class, borrowed; NULL may have an exception
+ * set. */
 static PyObject *
 reduce_registered(struct hasher *h, PyTypeObject *type)
 {
     return PyDict_GetItemWithError(h->state->dispatch_table, (PyObject *)type);
 }
 
-/* The reduce value as the object gives it: a str or a tuple. NULL: noted as unhashable, or
- * an exception is set. */
+/* The reduce value as the object gives it: a str or a tuple. NULL: noted as unhashable,
+ * or an exception is set. */
 static PyObject *
 reduce_call(struct hasher *h, PyObject *obj)
 {
@@ -57,8 +58,6 @@ reduce_call(struct hasher *h, PyObject *obj)
     return value;
 }
 
-/* --- a global by its name --------------------------------------------------------------- */
-
 /* Things without a module (a ufunc) belong to their class's. */
 static int
 named_expand(PyObject *obj, PyObject *name, struct parts *ret_parts)
@@ -69,15 +68,14 @@ named_expand(PyObject *obj, PyObject *name, struct parts *ret_parts)
         return -1;
     }
     if (!module || module == Py_None) {
-        Py_XSETREF(module, PyObject_GetAttrString((PyObject *)Py_TYPE(obj), "__module__"));
+        Py_XSETREF(module,
+                   PyObject_GetAttrString((PyObject *)Py_TYPE(obj), "__module__"));
     }
     ret_parts->tag = TAG_GLOBAL;
     ret_parts->items = module ? global_name(module, name) : NULL;
     Py_XDECREF(module);
     return ret_parts->items ? 0 : -1;
 }
-
-/* --- a reduce tuple --------------------------------------------------------------------- */
 
 static int
 reduced_read(struct hasher *h, PyObject *obj, PyObject *value, struct reduced *ret)
@@ -86,7 +84,8 @@ reduced_read(struct hasher *h, PyObject *obj, PyObject *value, struct reduced *r
     Py_ssize_t n = PyTuple_Check(value) ? PyTuple_GET_SIZE(value) : 0;
 
     if (n < 2 || n > 6 || !PyTuple_Check(PyTuple_GET_ITEM(value, 1))) {
-        (void)unhashable(h, obj, "__reduce__ must return a string or a tuple of 2 to 6");
+        (void)unhashable(h, obj,
+                         "__reduce__ must return a string or a tuple of 2 to 6");
         return -1;
     }
     for (Py_ssize_t i = 0; i < 6; i++) {
@@ -97,8 +96,8 @@ reduced_read(struct hasher *h, PyObject *obj, PyObject *value, struct reduced *r
     return 0;
 }
 
-/* A function that makes objects counts by its name: its code belongs to the library, and
- * differs between versions of Python. New reference. */
+/* A function that makes objects counts by its name: its code belongs to the library,
+ * and differs between versions of Python. New reference. */
 static PyObject *
 maker_name(PyObject *callable)
 {
@@ -129,10 +128,11 @@ args_of_set(PyObject *args)
     return items;
 }
 
-/* The maker and its arguments in the form without copyreg's helpers; two new references. */
+/* The maker and its arguments in the form without copyreg's helpers; two new
+ * references. */
 static int
-maker_of(struct hasher *h, PyObject *obj, const struct reduced *reduced, enum tag *ret_tag,
-         PyObject *ret[2])
+maker_of(struct hasher *h, PyObject *obj, const struct reduced *reduced,
+         enum tag *ret_tag, PyObject *ret[2])
 {
     Py_ssize_t n = PyTuple_GET_SIZE(reduced->args);
     bool is_new = reduced->callable == h->state->newobj;
@@ -146,8 +146,8 @@ maker_of(struct hasher *h, PyObject *obj, const struct reduced *reduced, enum ta
     else {
         *ret_tag = TAG_REDUCE;
         ret[0] = maker_name(reduced->callable);
-        ret[1] = PyAnySet_Check(obj) ? args_of_set(reduced->args)
-                                     : Py_NewRef(reduced->args);
+        ret[1] =
+            PyAnySet_Check(obj) ? args_of_set(reduced->args) : Py_NewRef(reduced->args);
     }
     return ret[0] && ret[1] ? 0 : -1;
 }
@@ -170,9 +170,9 @@ method_is_c(PyTypeObject *type, PyObject *name)
     return is_c;
 }
 
-/* Are the items just what the list or dict inside the object holds? So it is unless a class
- * written in Python reduces by itself. Then the object stands for them (walk.c) and nothing
- * is copied. */
+/* Are the items just what the list or dict inside the object holds? So it is unless a
+ * class written in Python reduces by itself. Then the object stands for them (walk.c)
+ * and nothing is copied. */
 static int
 items_are_raw(struct hasher *h, PyObject *obj)
 {
@@ -234,8 +234,8 @@ tuple_expand(struct hasher *h, PyObject *obj, PyObject *value, struct parts *ret
         pairs = items ? pairs_of(h, obj, reduced.pairs) : NULL;
     }
     if (pairs) {
-        ret_parts->items = PyTuple_Pack(6, maker[0], maker[1], state, items, pairs,
-                                        reduced.setter);
+        ret_parts->items =
+            PyTuple_Pack(6, maker[0], maker[1], state, items, pairs, reduced.setter);
     }
     Py_XDECREF(maker[0]);
     Py_XDECREF(maker[1]);
@@ -248,10 +248,14 @@ tuple_expand(struct hasher *h, PyObject *obj, PyObject *value, struct parts *ret
 int
 reduce_object(struct hasher *h, PyObject *obj, struct parts *ret_parts)
 {
-    PyObject *value = reduce_call(h, obj);
+    PyObject *value;
     int r;
 
     ret_parts->items = NULL;
+    if (hasher_check_stack_now(h) < 0) {
+        return -1;
+    }
+    value = reduce_call(h, obj);
     if (!value) {
         return -1;
     }

@@ -35,7 +35,8 @@ seen_find(const struct seen *seen, PyObject *obj)
 static int
 seen_grow(struct seen *seen)
 {
-    struct seen larger = {.n_slots = seen->n_slots ? 2 * seen->n_slots : SEEN_FIRST_SLOTS,
+    struct seen larger = {.n_slots =
+                              seen->n_slots ? 2 * seen->n_slots : SEEN_FIRST_SLOTS,
                           .n_used = seen->n_used};
 
     larger.entries = PyMem_Calloc(larger.n_slots, sizeof(*larger.entries));
@@ -75,7 +76,7 @@ seen_enter(struct seen *seen, PyObject *obj, struct value *ret)
     return SEEN_DONE;
 }
 
-/* Free the slot, and move those entries into the gap that would not be found beyond it. */
+/* Free the slot, and move entries into the gap that would not be found beyond it. */
 static void
 seen_remove(struct seen *seen, struct seen_entry *entry)
 {

@@ -1,11 +1,13 @@
-/* From an object to its digest. Leaves and containers are walked as they are; everything
- * else is first taken apart into a tuple of parts (expand.c) and then walked as one.
+/* From an object to its digest. Leaves and containers are walked as they are;
+ * everything else is first taken apart into a tuple of parts (expand.c) and then walked
+ * as one.
  *
- * An object with more than one reference may be met again: it is entered in `seen` while it
- * is hashed, and stays there with its digest if hashing it took some work. So shared
- * structure costs linear time, and a million small shared objects no memory. Met again
- * while it is still being hashed, it contains itself: the walk goes on only to look at the
- * rest (errors keep their path), and cycle.c then does the whole object anew. */
+ * An object with more than one reference may be met again: it is entered in `seen`
+ * while it is hashed, and stays there with its digest if hashing it took some work. So
+ * shared structure costs linear time, and a million small shared objects no memory. Met
+ * again while it is still being hashed, it contains itself: the walk goes on only to
+ * look at the rest (errors keep their path), and cycle.c then does the whole object
+ * anew. */
 
 #include <string.h>
 
@@ -15,6 +17,14 @@
 /* Fewer visits than this are repeated rather than remembered. */
 #define WALK_MEMO_VISITS 16
 
+static int
+stack_is_short(void)
+{
+    PyErr_SetString(PyExc_RecursionError,
+                    "the object is nested too deeply to be hashed");
+    return -1;
+}
+
 int
 hasher_check_stack(struct hasher *h)
 {
@@ -23,18 +33,18 @@ hasher_check_stack(struct hasher *h)
     if (here >= h->floor) {
         return 0;
     }
+    return h->is_floor_known ? stack_is_short() : hasher_check_stack_now(h);
+}
+
+int
+hasher_check_stack_now(struct hasher *h)
+{
     if (!h->is_floor_known) {
         h->floor = stack_floor();
         h->is_floor_known = true;
-        if (here >= h->floor) {
-            return 0;
-        }
     }
-    PyErr_SetString(PyExc_RecursionError, "the object is nested too deeply to be hashed");
-    return -1;
+    return (uintptr_t)__builtin_frame_address(0) >= h->floor ? 0 : stack_is_short();
 }
-
-/* --- containers ------------------------------------------------------------------------- */
 
 static int
 changed_error(PyObject *obj)
@@ -69,7 +79,7 @@ tuple_digest(struct hasher *h, PyObject *tuple, enum tag tag, struct value *ret)
     return 0;
 }
 
-/* Only a hook that changes the list while it is walked makes an item or the end vanish. */
+/* Only a hook that changes the list meanwhile makes an item or the end vanish. */
 static int
 list_digest(struct hasher *h, PyObject *list, struct value *ret)
 {
@@ -205,8 +215,8 @@ set_digest(struct hasher *h, PyObject *set, enum tag tag, struct value *ret)
 }
 
 int
-pairs_digest(struct hasher *h, PyObject *const *names, PyObject *const *values, size_t n,
-             struct value *ret)
+pairs_digest(struct hasher *h, PyObject *const *names, PyObject *const *values,
+             size_t n, struct value *ret)
 {
     struct unordered all;
 
@@ -219,12 +229,11 @@ pairs_digest(struct hasher *h, PyObject *const *names, PyObject *const *values, 
     return unordered_end(h, &all, TAG_DICT, ret);
 }
 
-/* --- objects in parts ------------------------------------------------------------------- */
-
 /* The items of a list or dict subclass are not copied out: the object itself stands for
  * them among its parts, and its raw content is meant. */
 static int
-part_digest(struct hasher *h, PyObject *obj, PyObject *part, size_t at, struct value *ret)
+part_digest(struct hasher *h, PyObject *obj, PyObject *part, size_t at,
+            struct value *ret)
 {
     if (part != obj || (at != REDUCE_ITEMS && at != REDUCE_PAIRS)) {
         return hash_child(h, part, ret);
@@ -233,7 +242,8 @@ part_digest(struct hasher *h, PyObject *obj, PyObject *part, size_t at, struct v
 }
 
 static int
-parts_digest(struct hasher *h, PyObject *obj, const struct parts *parts, struct value *ret)
+parts_digest(struct hasher *h, PyObject *obj, const struct parts *parts,
+             struct value *ret)
 {
     size_t n = (size_t)PyTuple_GET_SIZE(parts->items);
     struct sequence sequence;
@@ -260,8 +270,8 @@ parts_digest(struct hasher *h, PyObject *obj, const struct parts *parts, struct 
 static bool
 is_container(PyObject *obj)
 {
-    return PyTuple_CheckExact(obj) || PyList_CheckExact(obj) || PyDict_CheckExact(obj) ||
-           PyAnySet_CheckExact(obj);
+    return PyTuple_CheckExact(obj) || PyList_CheckExact(obj) ||
+           PyDict_CheckExact(obj) || PyAnySet_CheckExact(obj);
 }
 
 int
@@ -301,10 +311,9 @@ node_walk(struct hasher *h, PyObject *obj, const struct parts *parts, struct val
         return container_digest(h, obj, ret);
     }
     h->n_visits += WALK_MEMO_VISITS;
-    return leaf_is_text(obj) ? leaf_text_digest(h, obj, ret) : array_digest(h, obj, ret);
+    return leaf_is_text(obj) ? leaf_text_digest(h, obj, ret)
+                             : array_digest(h, obj, ret);
 }
-
-/* --- recursion -------------------------------------------------------------------------- */
 
 static int
 node_digest_new(struct hasher *h, PyObject *obj, struct value *ret)

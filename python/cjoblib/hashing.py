@@ -18,10 +18,25 @@ T = TypeVar("T")
 
 # Hashed by their value in C, before any hook is asked.
 _NATIVE_TYPES = (
-    type(None), bool, int, float, complex, str, bytes, bytearray, memoryview,
-    tuple, list, dict, set, frozenset, type,
-    type(Ellipsis), type(NotImplemented), type(lambda: None),
-)  # fmt: skip
+    type(None),
+    bool,
+    int,
+    float,
+    complex,
+    str,
+    bytes,
+    bytearray,
+    memoryview,
+    tuple,
+    list,
+    dict,
+    set,
+    frozenset,
+    type,
+    type(Ellipsis),
+    type(NotImplemented),
+    type(lambda: None),
+)
 
 
 def hash(obj: Any, hash_name: str = "md5", coerce_mmap: bool = False) -> str:
@@ -30,10 +45,10 @@ def hash(obj: Any, hash_name: str = "md5", coerce_mmap: bool = False) -> str:
     Parameters
     ----------
     obj : object
-        Anything whose value can be told: data, arrays, functions, classes, instances.
+        Anything with a value: data, arrays, functions, classes, instances.
     hash_name : {'xxh128', 'sha256'}
-        The digest. ``xxh128`` is the fastest; ``sha256`` also holds against somebody who
-        wants two objects to collide.
+        The digest. ``xxh128`` is the fastest; ``sha256`` also holds against somebody
+        who wants two objects to collide.
     coerce_mmap : bool
         Of no effect here: a memmap always hashes as the array it maps.
 
@@ -69,7 +84,7 @@ def register_hasher(type_: type[T], function: Callable[[T], Any]) -> None:
     _core.register_hasher(type_, function)
 
 
-# --- classes whose pickled form differs between versions or from copy to copy -------------
+# Below: classes whose pickled form differs between versions, or from copy to copy.
 
 
 def _own(obj: Any) -> Any:
@@ -121,7 +136,13 @@ def _masked_array(array: Any) -> Any:
 
     extra = {k: v for k, v in vars(array).items() if not _is_masked_noise(k)}
     mask = np.ma.getmaskarray(array)
-    return np.asarray(array.data), np.asarray(mask), array.fill_value, array.hardmask, extra
+    return (
+        np.asarray(array.data),
+        np.asarray(mask),
+        array.fill_value,
+        array.hardmask,
+        extra,
+    )
 
 
 def _is_masked_noise(name: str) -> bool:
@@ -135,7 +156,11 @@ def _sparse(matrix: Any) -> Any:
 
 
 def _plain_array(values: Any) -> Any:
-    return values.to_numpy() if hasattr(values, "_ndarray") and _wraps_numpy(values) else values
+    return (
+        values.to_numpy()
+        if hasattr(values, "_ndarray") and _wraps_numpy(values)
+        else values
+    )
 
 
 def _wraps_numpy(values: Any) -> bool:
