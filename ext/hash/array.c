@@ -7,11 +7,7 @@
 #include "hash/buffer.h"
 #include "hash/hasher.h"
 
-/* --- which of NumPy's
- * ------------------------------------------------------------------- */
-
-/* Fetch the classes once NumPy is there: 1, 0 when it is not imported (whole), or -1.
- */
+/* Fetch the classes once NumPy is there: 1, 0 when it is not (wholly) imported, -1. */
 static int
 numpy_load(struct core_state *state)
 {
@@ -54,8 +50,7 @@ array_class(struct core_state *state, PyObject *obj)
     return type == state->numpy_memmap ? state->numpy_array : type;
 }
 
-/* Does a subclass of ndarray reduce itself by a method of its own? Then that is asked.
- */
+/* Does a subclass of ndarray reduce itself by its own method? Then that is asked. */
 static int
 array_reduces_itself(struct core_state *state, PyObject *obj)
 {
@@ -78,9 +73,6 @@ letter_of(PyObject *dtype, const char *name)
     Py_XDECREF(text);
     return letter;
 }
-
-/* --- taking apart
- * ----------------------------------------------------------------------- */
 
 /* `names`: attributes of the dtype, in their order. */
 static int
@@ -246,12 +238,8 @@ array_subclass_expand(struct hasher *h, PyObject *obj, struct parts *ret_parts)
     return ndarray_expand(h, obj, ret_parts);
 }
 
-/* --- the data
- * --------------------------------------------------------------------------- */
-
 /* The items of an object array, as a sequence. Arrays that hold objects cannot be
- * resized while the view lives; an item that a hook replaces is kept by our reference.
- */
+ * resized while the view lives; an item that a hook replaces is kept by us. */
 static int
 objects_digest(struct hasher *h, const Py_buffer *view, char order, struct value *ret)
 {
@@ -327,8 +315,7 @@ opaque_array(PyObject *obj)
     return array;
 }
 
-/* Through another array that can give its buffer. Consumes `other`, which may be NULL.
- */
+/* Through another array that has a buffer. Consumes `other`, which may be NULL. */
 static int
 other_digest(struct hasher *h, PyObject *other, char code, struct described *ret)
 {
@@ -363,9 +350,6 @@ array_data_digest(struct hasher *h, PyObject *obj, PyObject *dtype,
     }
     return r;
 }
-
-/* --- the digest
- * ------------------------------------------------------------------------- */
 
 static int
 optional_dict_digest(struct hasher *h, PyObject *obj, struct value *ret)

@@ -63,9 +63,6 @@ buffer_layout_digest(struct hasher *h, const Py_buffer *view, char order,
     message_digest(h, message, (size_t)(at - message), ret);
 }
 
-/* --- what is not contiguous
- * ------------------------------------------------------------- */
-
 /* Items on their way into one piece of memory, in the order of the walk. */
 struct gather {
     struct buffer_walk walk;
@@ -197,9 +194,6 @@ strided_digest(struct hasher *h, const Py_buffer *view, char order, char code,
     PyMem_Free(gather.chunk);
     return r;
 }
-
-/* --- all of it
- * -------------------------------------------------------------------------- */
 
 int
 buffer_data_digest(struct hasher *h, const Py_buffer *view, char order, char code,

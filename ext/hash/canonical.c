@@ -8,9 +8,6 @@
 /* Frames this near to the first are not asked whether the C stack has room for them. */
 #define FREE_STACK_BYTES 4096
 
-/* --- one call
- * --------------------------------------------------------------------------- */
-
 static int
 hasher_init(struct hasher *h, struct core_state *state, enum cj_digest_kind kind,
             const char *root_name)
@@ -113,9 +110,6 @@ hash_pairs(struct core_state *state, PyObject *const *names, PyObject *const *va
     }
     return r;
 }
-
-/* --- for Python
- * ------------------------------------------------------------------------- */
 
 static PyObject *
 value_as_hex(const struct value *value, size_t n_bytes)
@@ -224,9 +218,6 @@ static PyMethodDef canonical_methods[] = {
      register_hasher_doc},
     {NULL, NULL, 0, NULL},
 };
-
-/* --- set-up
- * ----------------------------------------------------------------------------- */
 
 /* Attributes of another module, one after another; missing ones are an error. */
 static int

@@ -11,8 +11,7 @@
  * equal; parts that lead into no cycle keep their ordinary digest and are done once.
  *
  * It takes as many rounds as the longest way on which two nodes first differ: two or
- * three for trees with links to the parent, half the length for a doubly linked list.
- */
+ * three for trees with links to the parent, half the length for a doubly linked one. */
 
 #include <string.h>
 
@@ -33,9 +32,6 @@ struct graph {
     size_t n_slots;
     bool has_open_child; /* of the node at work */
 };
-
-/* --- nodes
- * ------------------------------------------------------------------------------ */
 
 static size_t *
 graph_slot(const struct graph *graph, PyObject *obj)
@@ -122,9 +118,6 @@ graph_child(struct hasher *h, PyObject *obj, struct value *ret)
     return 0;
 }
 
-/* --- work on one node
- * ------------------------------------------------------------------- */
-
 /* The parts are made once, so that their identity is the same in every round. */
 static int
 node_prepare(struct hasher *h, size_t at)
@@ -178,9 +171,6 @@ node_try_fix(struct hasher *h, size_t at)
     h->graph->nodes[at].is_fixed = true;
     return 1;
 }
-
-/* --- passes over all nodes
- * -------------------------------------------------------------- */
 
 /* Looking at a node adds its children to the end. */
 static int
@@ -289,9 +279,6 @@ graph_tell_apart(struct hasher *h, struct value *values, size_t *ret_n_classes)
     *ret_n_classes = n_classes;
     return 0;
 }
-
-/* --- the result
- * ------------------------------------------------------------------------- */
 
 static int
 classes_digest(struct hasher *h, const struct value *values, size_t n,

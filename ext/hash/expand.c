@@ -16,9 +16,6 @@ parts_set(struct parts *parts, enum tag tag, PyObject *items)
     return items ? 0 : -1;
 }
 
-/* --- names
- * ------------------------------------------------------------------------------ */
-
 /* The same thing under the name that another version of Python or NumPy gives it. */
 static const struct alias {
     const char *name, *stands_for;
@@ -173,9 +170,6 @@ global_leads_to(PyObject *module, PyObject *qualname, PyObject *obj)
     return is_same;
 }
 
-/* --- classes
- * ---------------------------------------------------------------------------- */
-
 /* In `__main__` the name is enough: a worker that rebuilt the class has it under that
  * name, and not in its own `__main__`. */
 static int
@@ -289,9 +283,6 @@ class_expand(struct hasher *h, PyObject *obj, struct parts *ret_parts)
     Py_DECREF(qualname);
     return r;
 }
-
-/* --- functions
- * -------------------------------------------------------------------------- */
 
 /* A tuple of attributes; one that is not there in this version of Python is None. */
 static PyObject *

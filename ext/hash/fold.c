@@ -166,8 +166,7 @@ unordered_add(struct hasher *h, struct unordered *all, const struct value *value
     return 0;
 }
 
-/* Hoare's partition of values[0 .. n), n >= 2; the number of values in the first part.
- */
+/* Hoare's partition of values[0 .. n), n >= 2; the size of the first part. */
 static size_t
 values_split(struct value *values, size_t n)
 {

@@ -21,9 +21,6 @@
 
 #include <cjoblib/digest.h>
 
-/* --- digests
- * ---------------------------------------------------------------------------- */
-
 /* The first byte of every message that is digested. */
 enum tag {
     TAG_SINGLETON = 'N',
@@ -66,9 +63,6 @@ struct value {
     uint8_t bytes[CJ_DIGEST_MAX_BYTES];
 };
 
-/* --- the call
- * --------------------------------------------------------------------------- */
-
 struct seen_entry;
 
 /* Objects with more than one reference, by identity. */
@@ -106,9 +100,6 @@ struct hasher {
     struct scratch scratch;
 };
 
-/* --- walk.c
- * ----------------------------------------------------------------------------- */
-
 /* The digest of an object. The caller holds one reference to it besides the one that it
  * found the object by. */
 int hash_child(struct hasher *h, PyObject *obj, struct value *ret);
@@ -134,18 +125,18 @@ int node_expand(struct hasher *h, PyObject *obj, struct parts *ret_parts);
 int pairs_digest(struct hasher *h, PyObject *const *names, PyObject *const *values,
                  size_t n, struct value *ret);
 
-/* RecursionError when the C stack comes near its end. */
-int hasher_check_stack(struct hasher *h);
+/* RecursionError when the C stack comes near its end. The first levels are let through
+ * unseen, since asking for the bounds takes as long as hashing a small object. */
+int
+hasher_check_stack(struct hasher *h);
 
-/* --- cycle.c
- * ---------------------------------------------------------------------------- */
+/* The same at any level: before Python code runs, which may hash in its turn. */
+int
+hasher_check_stack_now(struct hasher *h);
 
 int cycle_digest(struct hasher *h, PyObject *root, struct value *ret);
 
 int graph_child(struct hasher *h, PyObject *obj, struct value *ret);
-
-/* --- leaf.c
- * ----------------------------------------------------------------------------- */
 
 /* From here on text and bytes are worth remembering when they are shared. */
 #define LEAF_BIG_BYTES 4096
@@ -161,10 +152,8 @@ bool leaf_is_text(PyObject *obj);
 /* The digest of a str, bytes or bytearray of any size. */
 int leaf_text_digest(struct hasher *h, PyObject *obj, struct value *ret);
 
-/* --- expand.c, reduce.c
- * ----------------------------------------------------------------- */
-
-int expand_object(struct hasher *h, PyObject *obj, struct parts *ret_parts);
+int
+expand_object(struct hasher *h, PyObject *obj, struct parts *ret_parts);
 
 int reduce_object(struct hasher *h, PyObject *obj, struct parts *ret_parts);
 
@@ -189,9 +178,6 @@ PyObject *object_name(PyObject *obj);
 /* Does the name lead through a function's inside ("f.<locals>.g", "<lambda>")? */
 bool name_is_local(PyObject *name);
 
-/* --- array.c
- * ---------------------------------------------------------------------------- */
-
 /* The digest of an array or memoryview that array_expand() left whole. */
 int array_digest(struct hasher *h, PyObject *obj, struct value *ret);
 
@@ -201,9 +187,6 @@ int array_expand(struct hasher *h, PyObject *obj, struct parts *ret_parts);
 
 /* The same for classes derived from NumPy's array, unless they reduce themselves. */
 int array_subclass_expand(struct hasher *h, PyObject *obj, struct parts *ret_parts);
-
-/* --- seen.c
- * ----------------------------------------------------------------------------- */
 
 enum seen_result { SEEN_NEW = 0, SEEN_DONE = 1, SEEN_OPEN = 2 };
 
@@ -216,9 +199,6 @@ int seen_enter(struct seen *seen, PyObject *obj, struct value *ret);
 void seen_leave(struct seen *seen, PyObject *obj, const struct value *value);
 
 void seen_done(struct seen *seen);
-
-/* --- fold.c
- * ----------------------------------------------------------------------------- */
 
 /* The digest of a message. */
 void message_digest(struct hasher *h, const void *data, size_t size, struct value *ret);
@@ -256,9 +236,6 @@ void values_sort(struct value *values, size_t n);
 void scratch_init(struct scratch *scratch);
 
 void scratch_done(struct scratch *scratch);
-
-/* --- path.c
- * ----------------------------------------------------------------------------- */
 
 /* While an UnhashableError passes: one step outwards, as text or with a key in it. */
 void path_add(struct hasher *h, const char *step);

@@ -125,6 +125,9 @@ hook_expand(struct hasher *h, PyObject *obj, struct parts *ret_parts)
     if (h->hook == Py_None) {
         return unhashable(h, obj, "__cjoblib_hash__ is None");
     }
+    if (hasher_check_stack_now(h) < 0) {
+        return -1;
+    }
     hook = Py_NewRef(h->hook);
     standin = PyObject_CallOneArg(hook, obj);
     Py_DECREF(hook);

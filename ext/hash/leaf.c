@@ -113,9 +113,6 @@ complex_digest(struct hasher *h, PyObject *obj, struct value *ret)
     return LEAF_DONE;
 }
 
-/* --- text and bytes
- * --------------------------------------------------------------------- */
-
 /* Text is its code units in the narrowest of 1, 2, 4 bytes that holds all of them, as
  * the interpreter keeps it. `width` is 0 for bytes, so that they have a message of
  * their own. */
@@ -229,9 +226,6 @@ small_text_digest(struct hasher *h, PyObject *obj, struct value *ret)
     }
     return leaf_text_digest(h, obj, ret) < 0 ? -1 : LEAF_DONE;
 }
-
-/* --- dispatch
- * --------------------------------------------------------------------------- */
 
 /* N None, T True, F False, E Ellipsis, I NotImplemented; 0: none of them. */
 static char

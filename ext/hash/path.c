@@ -66,8 +66,7 @@ path_add_index(struct hasher *h, size_t at)
     }
 }
 
-/* A step, borrowed, if it starts and ends with these; 0 is the last, 1 the one before.
- */
+/* A step, borrowed, if it starts and ends with these; 0 is the last, 1 before it. */
 static PyObject *
 last_step(struct hasher *h, int back, const char *start, const char *end)
 {

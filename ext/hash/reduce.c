@@ -1,7 +1,6 @@
 /* Objects taken apart as pickle would: the function that makes them, its arguments,
  * their state and items. What differs between versions of Python for the same value is
- * evened out: no state and an empty one, functions of copyreg, copies of sets as lists.
- */
+ * evened out: no state and an empty one, functions of copyreg, sets as lists. */
 
 #include "hash/hasher.h"
 
@@ -59,9 +58,6 @@ reduce_call(struct hasher *h, PyObject *obj)
     return value;
 }
 
-/* --- a global by its name
- * --------------------------------------------------------------- */
-
 /* Things without a module (a ufunc) belong to their class's. */
 static int
 named_expand(PyObject *obj, PyObject *name, struct parts *ret_parts)
@@ -80,9 +76,6 @@ named_expand(PyObject *obj, PyObject *name, struct parts *ret_parts)
     Py_XDECREF(module);
     return ret_parts->items ? 0 : -1;
 }
-
-/* --- a reduce tuple
- * --------------------------------------------------------------------- */
 
 static int
 reduced_read(struct hasher *h, PyObject *obj, PyObject *value, struct reduced *ret)
@@ -255,10 +248,14 @@ tuple_expand(struct hasher *h, PyObject *obj, PyObject *value, struct parts *ret
 int
 reduce_object(struct hasher *h, PyObject *obj, struct parts *ret_parts)
 {
-    PyObject *value = reduce_call(h, obj);
+    PyObject *value;
     int r;
 
     ret_parts->items = NULL;
+    if (hasher_check_stack_now(h) < 0) {
+        return -1;
+    }
+    value = reduce_call(h, obj);
     if (!value) {
         return -1;
     }

@@ -76,8 +76,7 @@ seen_enter(struct seen *seen, PyObject *obj, struct value *ret)
     return SEEN_DONE;
 }
 
-/* Free the slot, and move those entries into the gap that would not be found beyond it.
- */
+/* Free the slot, and move entries into the gap that would not be found beyond it. */
 static void
 seen_remove(struct seen *seen, struct seen_entry *entry)
 {

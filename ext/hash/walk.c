@@ -17,6 +17,14 @@
 /* Fewer visits than this are repeated rather than remembered. */
 #define WALK_MEMO_VISITS 16
 
+static int
+stack_is_short(void)
+{
+    PyErr_SetString(PyExc_RecursionError,
+                    "the object is nested too deeply to be hashed");
+    return -1;
+}
+
 int
 hasher_check_stack(struct hasher *h)
 {
@@ -25,20 +33,18 @@ hasher_check_stack(struct hasher *h)
     if (here >= h->floor) {
         return 0;
     }
+    return h->is_floor_known ? stack_is_short() : hasher_check_stack_now(h);
+}
+
+int
+hasher_check_stack_now(struct hasher *h)
+{
     if (!h->is_floor_known) {
         h->floor = stack_floor();
         h->is_floor_known = true;
-        if (here >= h->floor) {
-            return 0;
-        }
     }
-    PyErr_SetString(PyExc_RecursionError,
-                    "the object is nested too deeply to be hashed");
-    return -1;
+    return (uintptr_t)__builtin_frame_address(0) >= h->floor ? 0 : stack_is_short();
 }
-
-/* --- containers
- * ------------------------------------------------------------------------- */
 
 static int
 changed_error(PyObject *obj)
@@ -73,8 +79,7 @@ tuple_digest(struct hasher *h, PyObject *tuple, enum tag tag, struct value *ret)
     return 0;
 }
 
-/* Only a hook that changes the list while it is walked makes an item or the end vanish.
- */
+/* Only a hook that changes the list meanwhile makes an item or the end vanish. */
 static int
 list_digest(struct hasher *h, PyObject *list, struct value *ret)
 {
@@ -224,9 +229,6 @@ pairs_digest(struct hasher *h, PyObject *const *names, PyObject *const *values,
     return unordered_end(h, &all, TAG_DICT, ret);
 }
 
-/* --- objects in parts
- * ------------------------------------------------------------------- */
-
 /* The items of a list or dict subclass are not copied out: the object itself stands for
  * them among its parts, and its raw content is meant. */
 static int
@@ -312,9 +314,6 @@ node_walk(struct hasher *h, PyObject *obj, const struct parts *parts, struct val
     return leaf_is_text(obj) ? leaf_text_digest(h, obj, ret)
                              : array_digest(h, obj, ret);
 }
-
-/* --- recursion
- * -------------------------------------------------------------------------- */
 
 static int
 node_digest_new(struct hasher *h, PyObject *obj, struct value *ret)

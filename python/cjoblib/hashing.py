@@ -18,10 +18,25 @@ T = TypeVar("T")
 
 # Hashed by their value in C, before any hook is asked.
 _NATIVE_TYPES = (
-    type(None), bool, int, float, complex, str, bytes, bytearray, memoryview,
-    tuple, list, dict, set, frozenset, type,
-    type(Ellipsis), type(NotImplemented), type(lambda: None),
-)  # fmt: skip
+    type(None),
+    bool,
+    int,
+    float,
+    complex,
+    str,
+    bytes,
+    bytearray,
+    memoryview,
+    tuple,
+    list,
+    dict,
+    set,
+    frozenset,
+    type,
+    type(Ellipsis),
+    type(NotImplemented),
+    type(lambda: None),
+)
 
 
 def hash(obj: Any, hash_name: str = "md5", coerce_mmap: bool = False) -> str:
@@ -30,10 +45,10 @@ def hash(obj: Any, hash_name: str = "md5", coerce_mmap: bool = False) -> str:
     Parameters
     ----------
     obj : object
-        Anything whose value can be told: data, arrays, functions, classes, instances.
+        Anything with a value: data, arrays, functions, classes, instances.
     hash_name : {'xxh128', 'sha256'}
-        The digest. ``xxh128`` is the fastest; ``sha256`` also holds against somebody who
-        wants two objects to collide.
+        The digest. ``xxh128`` is the fastest; ``sha256`` also holds against somebody
+        who wants two objects to collide.
     coerce_mmap : bool
         Of no effect here: a memmap always hashes as the array it maps.
 
@@ -69,7 +84,7 @@ def register_hasher(type_: type[T], function: Callable[[T], Any]) -> None:
     _core.register_hasher(type_, function)
 
 
-# --- classes whose pickled form differs between versions or from copy to copy -------------
+# Below: classes whose pickled form differs between versions, or from copy to copy.
 
 
 def _own(obj: Any) -> Any:
@@ -152,6 +167,23 @@ def _wraps_numpy(values: Any) -> bool:
     return type(values).__name__ in ("NumpyExtensionArray", "PandasArray")
 
 
+def _backed_array(values: Any) -> Any:
+    return values.dtype, values._ndarray, _without_noise(values)
+
+
+def _extension_array(values: Any) -> Any:
+    if hasattr(values, "_pa_array"):
+        # A slice and its copy share no layout of Arrow's buffers, only their items.
+        return values.dtype, values._pa_array.to_pylist()
+    return values.dtype, _without_noise(values)
+
+
+def _without_noise(values: Any) -> Any:
+    # pandas 3 notes whether a column may be written to.
+    own = getattr(values, "__dict__", {})
+    return {k: v for k, v in own.items() if k not in ("_readonly", "_cache")}
+
+
 def _frame(frame: Any) -> Any:
     # Column by column: how pandas groups them in blocks is not part of the value.
     columns = [_plain_array(frame.iloc[:, i].array) for i in range(frame.shape[1])]
@@ -186,6 +218,9 @@ _BY_NAME: dict[tuple[str, str], Callable[[Any], Any]] = {
     ("pandas", "DataFrame"): _frame,
     ("pandas.core.series", "Series"): _series,
     ("pandas", "Series"): _series,
+    ("pandas._libs.arrays", "NDArrayBacked"): _backed_array,
+    ("pandas.core.arrays.base", "ExtensionArray"): _extension_array,
+    ("pandas.api.extensions", "ExtensionArray"): _extension_array,
     ("scipy.sparse._base", "_spbase"): _sparse,
     ("scipy.sparse._base", "spmatrix"): _sparse,
 }

@@ -6,10 +6,10 @@
 #include <errno.h>
 #include <openssl/evp.h>
 #include <string.h>
-#include <xxhash.h>
 
 #include "base/cleanup.h"
 #include "base/memory.h"
+#include "digest/xxh.h"
 
 struct cj_digest {
     const struct digest_kind *kind;
@@ -122,7 +122,7 @@ cj_digest_update(struct cj_digest *digest, const void *data, size_t size)
         return;
     }
     if (digest->xxh) {
-        XXH3_128bits_update(digest->xxh, data, size);
+        xxh_update(digest->xxh, data, size);
     }
     else {
         EVP_DigestUpdate(digest->evp, data, size);
@@ -151,6 +151,6 @@ cj_xxh128(const void *data, size_t size, uint8_t ret_value[16])
 {
     XXH128_canonical_t canonical;
 
-    XXH128_canonicalFromHash(&canonical, XXH3_128bits(data, size));
+    XXH128_canonicalFromHash(&canonical, xxh_once(data, size));
     memcpy(ret_value, canonical.digest, sizeof(canonical.digest));
 }

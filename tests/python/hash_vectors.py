@@ -1,7 +1,7 @@
 """The test vectors of doc/formats/hash.md: read them, evaluate them, print them anew.
 
-    python hash_vectors.py doc/formats/hash.md            compare; differences, exit code 1
-    python hash_vectors.py doc/formats/hash.md --print    the table with this build's values
+    python hash_vectors.py doc/formats/hash.md            compare; 1 if any differs
+    python hash_vectors.py doc/formats/hash.md --print    the table as this build has it
 
 Runs under any interpreter that has cjoblib, with or without NumPy.
 """
@@ -68,7 +68,7 @@ def read(path: str) -> list[Vector]:
 
 
 def compute(vectors: list[Vector]) -> list[Vector]:
-    """The same vectors with this build's values, without those that need NumPy if it is not here."""
+    """The same vectors with this build's values; without NumPy those that need none."""
     from cjoblib.hashing import hash
 
     names = namespace()
@@ -92,9 +92,7 @@ def main(path: str, printing: bool = False) -> int:
     different = set(found) - set(known)
     for v in sorted(different):
         print("differs:", v.expression, v.xxh128)
-    print(
-        f"{len(found)} vectors, {len(different)} differ, Python {sys.version.split()[0]}"
-    )
+    print(f"{len(found)} vectors, {len(different)} differ, {sys.version.split()[0]}")
     return 1 if different or not found else 0
 
 
