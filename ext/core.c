@@ -3,6 +3,7 @@
 
 #include "compat.h"
 #include "hash/digest_type.h"
+#include "pickle/unpickler_module.h"
 #include "state.h"
 
 #include <cjoblib/base.h>
@@ -55,7 +56,10 @@ core_exec(PyObject *module)
     if (PyModule_AddStringConstant(module, "version", cj_version()) < 0) {
         return -1;
     }
-    return core_add_type(module, &digest_type_spec, &state->digest_type);
+    if (core_add_type(module, &digest_type_spec, &state->digest_type) < 0) {
+        return -1;
+    }
+    return unpickler_module_exec(module);
 }
 
 static int

@@ -4,9 +4,12 @@
 #define EXT_STATE_H
 
 #include "compat.h"
+#include "pickle/unpickler_state.h"
 
 /* X(name): a strong reference, made by core_exec() or on first use. */
-#define STATE_OBJECTS(X) X(digest_type)
+#define STATE_OBJECTS(X)                                                                 \
+    X(digest_type)                                                                       \
+    UNPICKLER_STATE_OBJECTS(X)
 
 struct core_state {
 #define STATE_FIELD(name) PyObject *name;

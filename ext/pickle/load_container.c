@@ -1,0 +1,267 @@
+/* Opcodes that make and fill containers. */
+
+#include "pickle/load_args.h"
+#include "pickle/load_ops.h"
+
+int
+load_tuple(struct unpickler *unpickler)
+{
+    return load_push(unpickler, load_marked_tuple(unpickler));
+}
+
+int
+load_list(struct unpickler *unpickler)
+{
+    return load_push(unpickler, load_marked_list(unpickler));
+}
+
+int
+load_empty_set(struct unpickler *unpickler)
+{
+    return load_push(unpickler, PySet_New(NULL));
+}
+
+int
+load_frozenset(struct unpickler *unpickler)
+{
+    PyObject *items = load_marked_tuple(unpickler);
+    PyObject *set = items ? PyFrozenSet_New(items) : NULL;
+
+    Py_XDECREF(items);
+    return load_push(unpickler, set);
+}
+
+/* The container under the marked values; the values are at *ret_items up to the top. */
+static int
+load_target(struct unpickler *unpickler, PyObject **ret_target, PyObject ***ret_items,
+            size_t *ret_n)
+{
+    PyObject **items;
+    size_t n;
+
+    if (load_marked(unpickler, &items, &n) < 0) {
+        return -1;
+    }
+    if (items == unpickler->stack.fence) {
+        (void)unpickler_underflow(unpickler);
+        return -1;
+    }
+    *ret_target = items[-1];
+    *ret_items = items;
+    *ret_n = n;
+    return 0;
+}
+
+/* Release the values from `from` on, which the container has taken references of. */
+static int
+load_cut(struct unpickler *unpickler, PyObject **from, int r)
+{
+    load_stack_cut(&unpickler->stack, from);
+    return r;
+}
+
+static int
+dict_fill(PyObject *dict, PyObject **items, size_t n)
+{
+    int is_dict = PyDict_CheckExact(dict);
+
+    for (size_t i = 0; i < n; i += 2) {
+        int r = is_dict ? PyDict_SetItem(dict, items[i], items[i + 1])
+                        : PyObject_SetItem(dict, items[i], items[i + 1]);
+
+        if (r < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int
+dict_check_pairs(struct unpickler *unpickler, size_t n)
+{
+    return n % 2 ? unpickler_refuse(unpickler, "odd number of items for a dict") : 0;
+}
+
+int
+load_dict(struct unpickler *unpickler)
+{
+    PyObject **items, *dict;
+    size_t n;
+
+    if (load_marked(unpickler, &items, &n) < 0 || dict_check_pairs(unpickler, n) < 0) {
+        return -1;
+    }
+    dict = PyDict_New();
+    if (!dict) {
+        return -1;
+    }
+    if (dict_fill(dict, items, n) < 0) {
+        Py_DECREF(dict);
+        return -1;
+    }
+    load_stack_cut(&unpickler->stack, items);
+    return load_push(unpickler, dict);
+}
+
+int
+load_setitem(struct unpickler *unpickler)
+{
+    PyObject **top = unpickler->stack.top;
+
+    if (load_need(unpickler, 3) < 0) {
+        return -1;
+    }
+    return load_cut(unpickler, top - 2, dict_fill(top[-3], top - 2, 2));
+}
+
+int
+load_setitems(struct unpickler *unpickler)
+{
+    PyObject *dict, **items;
+    size_t n;
+
+    if (load_target(unpickler, &dict, &items, &n) < 0
+        || dict_check_pairs(unpickler, n) < 0) {
+        return -1;
+    }
+    return load_cut(unpickler, items, dict_fill(dict, items, n));
+}
+
+/* Call a method of one argument, for its effect. */
+static int
+call_for_effect(PyObject *method, PyObject *argument)
+{
+    PyObject *result = PyObject_CallOneArg(method, argument);
+
+    Py_XDECREF(result);
+    return result ? 0 : -1;
+}
+
+/* object.<name>(item) for every item. */
+static int
+fill_one_by_one(PyObject *object, PyObject *name, PyObject **items, size_t n)
+{
+    PyObject *method = PyObject_GetAttr(object, name);
+    int r = method ? 0 : -1;
+
+    for (size_t i = 0; r == 0 && i < n; i++) {
+        r = call_for_effect(method, items[i]);
+    }
+    Py_XDECREF(method);
+    return r;
+}
+
+static int
+list_fill(PyObject *list, PyObject **items, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (PyList_Append(list, items[i]) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+int
+load_append(struct unpickler *unpickler)
+{
+    PyObject **top = unpickler->stack.top;
+    int r;
+
+    if (load_need(unpickler, 2) < 0) {
+        return -1;
+    }
+    if (PyList_CheckExact(top[-2])) {
+        r = PyList_Append(top[-2], top[-1]);
+    }
+    else {
+        r = fill_one_by_one(top[-2], unpickler->state->str_append, top - 1, 1);
+    }
+    return load_cut(unpickler, top - 1, r);
+}
+
+/* extend() with the values of the stack from `items` on, which are moved into a list. */
+static int
+fill_by_extend(struct unpickler *unpickler, PyObject *extend, PyObject **items, size_t n)
+{
+    PyObject *list = PyList_New((Py_ssize_t)n);
+    int r;
+
+    if (!list) {
+        return -1;
+    }
+    for (size_t i = 0; i < n; i++) {
+        PyList_SET_ITEM(list, (Py_ssize_t)i, items[i]);
+    }
+    unpickler->stack.top = items;
+    r = call_for_effect(extend, list);
+    Py_DECREF(list);
+    return r;
+}
+
+/* What is no list has extend(), or append(). */
+static int
+appendable_fill(struct unpickler *unpickler, PyObject *object, PyObject **items, size_t n)
+{
+    PyObject *extend;
+    int r = compat_find_attr(object, unpickler->state->str_extend, &extend);
+
+    if (r < 0) {
+        return -1;
+    }
+    if (r == 0) {
+        r = fill_one_by_one(object, unpickler->state->str_append, items, n);
+        return load_cut(unpickler, items, r);
+    }
+    r = fill_by_extend(unpickler, extend, items, n);
+    Py_DECREF(extend);
+    return r;
+}
+
+int
+load_appends(struct unpickler *unpickler)
+{
+    PyObject *list, **items;
+    size_t n;
+
+    if (load_target(unpickler, &list, &items, &n) < 0) {
+        return -1;
+    }
+    if (n == 0) {
+        return 0;
+    }
+    if (PyList_CheckExact(list)) {
+        return load_cut(unpickler, items, list_fill(list, items, n));
+    }
+    return appendable_fill(unpickler, list, items, n);
+}
+
+static int
+set_fill(PyObject *set, PyObject **items, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (PySet_Add(set, items[i]) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+int
+load_additems(struct unpickler *unpickler)
+{
+    PyObject *set, **items;
+    size_t n;
+    int r = 0;
+
+    if (load_target(unpickler, &set, &items, &n) < 0) {
+        return -1;
+    }
+    if (PySet_Check(set)) {
+        r = set_fill(set, items, n);
+    }
+    else if (n > 0) {
+        r = fill_one_by_one(set, unpickler->state->str_add, items, n);
+    }
+    return load_cut(unpickler, items, r);
+}
