@@ -25,6 +25,47 @@
 #define COMPAT_SLOT_GIL
 #endif
 
+/* Until 3.11 the collector runs inside the allocation of a container, and making many of them
+ * makes it run often; from 3.12 on it waits for bytecode. Returns what compat_gc_resume() is
+ * to be given. Nobody else may run in between. */
+static inline int
+compat_gc_pause(void)
+{
+#if PY_VERSION_HEX < 0x030C0000
+    return PyGC_Disable();
+#else
+    return 0;
+#endif
+}
+
+static inline void
+compat_gc_resume(int was_enabled)
+{
+    if (was_enabled) {
+        (void)PyGC_Enable();
+    }
+}
+
+/* PyList_Append() to an exact list that takes the reference, unless it fails. */
+static inline int
+compat_list_take(PyObject *list, PyObject *item)
+{
+#ifndef Py_GIL_DISABLED
+    Py_ssize_t n = PyList_GET_SIZE(list);
+
+    if (n < ((PyListObject *)list)->allocated) {
+        PyList_SET_ITEM(list, n, item);
+        Py_SET_SIZE((PyVarObject *)list, n + 1);
+        return 0;
+    }
+#endif
+    if (PyList_Append(list, item) < 0) {
+        return -1;
+    }
+    Py_DECREF(item);
+    return 0;
+}
+
 /* Look an attribute up that may be missing: 1 and a new reference, 0, or -1. */
 static inline int
 compat_find_attr(PyObject *object, PyObject *name, PyObject **ret_value)
@@ -55,21 +96,45 @@ compat_type_dict(PyTypeObject *type)
 #endif
 }
 
-/* The int whose two's complement is the n little-endian bytes at p. */
+#if PY_VERSION_HEX < 0x030D0000
+/* Hexadecimal digits, high ones first, of the magnitude of the number at p. */
+static inline void
+compat_hex_from_le(const unsigned char *p, size_t n, int is_negative, char *hex)
+{
+    unsigned carry = is_negative != 0;
+
+    for (size_t i = 0; i < n; i++) {
+        unsigned byte = (is_negative ? p[i] ^ 0xffu : p[i]) + carry;
+
+        carry = byte >> 8;
+        hex[2 * (n - i) - 1] = "0123456789abcdef"[byte & 0xf];
+        hex[2 * (n - i) - 2] = "0123456789abcdef"[(byte >> 4) & 0xf];
+    }
+}
+#endif
+
+/* The int whose two's complement is the n > 0 little-endian bytes at p. */
 static inline PyObject *
-compat_long_from_le(const void *p, size_t n)
+compat_long_from_le(const unsigned char *p, size_t n)
 {
 #if PY_VERSION_HEX >= 0x030D0000
     return PyLong_FromNativeBytes(p, n, Py_ASNATIVEBYTES_LITTLE_ENDIAN);
 #else
-    PyObject *method = PyObject_GetAttrString((PyObject *)&PyLong_Type, "from_bytes");
-    PyObject *args = Py_BuildValue("(y#s)", (const char *)p, (Py_ssize_t)n, "little");
-    PyObject *kwargs = Py_BuildValue("{sO}", "signed", Py_True);
-    PyObject *value = method && args && kwargs ? PyObject_Call(method, args, kwargs) : NULL;
+    int is_negative = p[n - 1] >= 0x80;
+    char few[2 * 256 + 2];
+    char *text = n <= 256 ? few : (char *)PyMem_Malloc(2 * n + 2);
+    PyObject *value;
 
-    Py_XDECREF(kwargs);
-    Py_XDECREF(args);
-    Py_XDECREF(method);
+    if (!text) {
+        return PyErr_NoMemory();
+    }
+    text[0] = is_negative ? '-' : '+';
+    compat_hex_from_le(p, n, is_negative, text + 1);
+    text[2 * n + 1] = 0;
+    value = PyLong_FromString(text, NULL, 16);
+    if (text != few) {
+        PyMem_Free(text);
+    }
     return value;
 #endif
 }

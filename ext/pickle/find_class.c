@@ -266,8 +266,11 @@ find_unrecorded(struct unpickler *unpickler, PyObject *module, PyObject *name)
 PyObject *
 unpickler_find_global(struct unpickler *unpickler, PyObject *module, PyObject *name)
 {
-    PyObject *object = find_unrecorded(unpickler, module, name);
+    PyObject *object;
 
+    unpickler_leave_loop(unpickler);
+    object = find_unrecorded(unpickler, module, name);
+    unpickler_enter_loop(unpickler);
     if (object && find_policy_admit(&unpickler->policy, object) < 0) {
         Py_CLEAR(object);
     }

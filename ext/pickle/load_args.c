@@ -10,10 +10,24 @@ load_source_failed(struct unpickler *unpickler, int r, uint64_t claimed)
 }
 
 int
+load_more(struct unpickler *unpickler, size_t n)
+{
+    int r;
+
+    unpickler_leave_loop(unpickler);
+    r = source_more(&unpickler->source, n);
+    unpickler_enter_loop(unpickler);
+    return r;
+}
+
+int
 load_line(struct unpickler *unpickler, const uint8_t **ret_line, size_t *ret_n_bytes)
 {
-    int r = source_line(&unpickler->source, ret_line, ret_n_bytes);
+    int r;
 
+    unpickler_leave_loop(unpickler);
+    r = source_line(&unpickler->source, ret_line, ret_n_bytes);
+    unpickler_enter_loop(unpickler);
     if (r > 0) {
         (void)unpickler_refuse(unpickler, "pickle data was truncated: a line has no end");
     }
@@ -87,7 +101,7 @@ load_text(const uint8_t *p, size_t n)
     PyObject *text;
 
     /* The interpreter has the empty one and those of one character already. */
-    if (n < 2 || !text_is_ascii(p, n)) {
+    if (n < 2 || p[0] >= 0x80 || !text_is_ascii(p, n)) {
         return PyUnicode_DecodeUTF8((const char *)p, (Py_ssize_t)n, "surrogatepass");
     }
     text = PyUnicode_New((Py_ssize_t)n, 127);
@@ -166,12 +180,15 @@ load_get_value(struct unpickler *unpickler, size_t index)
     return unpickler_refuse(unpickler, "Memo value not found at index %zu", index);
 }
 
+/* Replacing a value may release the old one. */
 int
-load_put_value(struct unpickler *unpickler, size_t index)
+load_put_value_slow(struct unpickler *unpickler, size_t index)
 {
-    if (load_need(unpickler, 1) < 0) {
-        return -1;
-    }
-    return load_memo_put(&unpickler->memo, index, unpickler->stack.top[-1],
-                         source_offset(&unpickler->source));
+    int r;
+
+    unpickler_leave_loop(unpickler);
+    r = load_memo_put(&unpickler->memo, index, unpickler->stack.top[-1],
+                      source_offset(&unpickler->source));
+    unpickler_enter_loop(unpickler);
+    return r;
 }

@@ -26,20 +26,30 @@ load_le64(const uint8_t *p)
     return (uint64_t)load_le32(p) | ((uint64_t)load_le32(p + 4) << 32);
 }
 
-/* What source_take() and the like said, as an opcode's result. */
+/* What the source said about an argument of `claimed` bytes, as an opcode's result. */
 int
 load_source_failed(struct unpickler *unpickler, int r, uint64_t claimed);
+
+/* source_more(), out of the loop. */
+int
+load_more(struct unpickler *unpickler, size_t n);
 
 /* The next n bytes of the argument. */
 static inline int
 load_bytes(struct unpickler *unpickler, size_t n, const uint8_t **ret_bytes)
 {
-    int r = source_take(&unpickler->source, n, ret_bytes);
+    struct source *source = &unpickler->source;
 
-    if (r) {
-        (void)load_source_failed(unpickler, r, n);
-        return -1;
+    if (source_here(source) < n) {
+        int r = load_more(unpickler, n);
+
+        if (r) {
+            (void)load_source_failed(unpickler, r, n);
+            return -1;
+        }
     }
+    *ret_bytes = source->at;
+    source->at += n;
     return 0;
 }
 
@@ -95,8 +105,20 @@ load_marked_list(struct unpickler *unpickler);
 int
 load_get_value(struct unpickler *unpickler, size_t index);
 
-/* Memoize the top of the stack. */
 int
-load_put_value(struct unpickler *unpickler, size_t index);
+load_put_value_slow(struct unpickler *unpickler, size_t index);
+
+/* Memoize the top of the stack. */
+static inline int
+load_put_value(struct unpickler *unpickler, size_t index)
+{
+    if (load_need(unpickler, 1) < 0) {
+        return -1;
+    }
+    if (load_memo_push(&unpickler->memo, index, unpickler->stack.top[-1]) == 0) {
+        return 0;
+    }
+    return load_put_value_slow(unpickler, index);
+}
 
 #endif

@@ -15,6 +15,7 @@
 
 /* Beyond, looking through all the bases costs more than it spares. */
 #define BUILD_PLAIN_BASES 3
+#define BUILD_USUAL_BASES 10
 
 /* Whether one of the bases says `name`; *ret_value is borrowed. -1 with an exception. */
 static int
@@ -38,18 +39,10 @@ bases_find(PyTypeObject *type, PyObject *name, PyObject **ret_value)
     return 0;
 }
 
-/* Whether `object` is an instance of plain Python classes, that does all the usual way. */
+/* Whether all the classes of `mro` but object are written in Python (or like those). */
 static int
-object_is_plain(PyObject *object)
+bases_are_plain(PyObject *mro, Py_ssize_t n)
 {
-    PyTypeObject *type = Py_TYPE(object);
-    PyObject *mro = type->tp_mro;
-    Py_ssize_t n = PyTuple_GET_SIZE(mro);
-
-    if (type->tp_getattro != PyObject_GenericGetAttr || n > BUILD_PLAIN_BASES
-        || type->tp_setattro != PyObject_GenericSetAttr || type->tp_dictoffset == 0) {
-        return 0;
-    }
     for (Py_ssize_t i = 0; i < n - 1; i++) {
         PyTypeObject *base = (PyTypeObject *)PyTuple_GET_ITEM(mro, i);
 
@@ -58,6 +51,28 @@ object_is_plain(PyObject *object)
         }
     }
     return (PyTypeObject *)PyTuple_GET_ITEM(mro, n - 1) == &PyBaseObject_Type;
+}
+
+/* Whether `object` is an instance of plain Python classes, that does all the usual way; -1
+ * with an exception. */
+static int
+object_is_plain(struct unpickler *unpickler, PyObject *object)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    Py_ssize_t n = PyTuple_GET_SIZE(type->tp_mro);
+    PyObject *dict_getter;
+    int r;
+
+    if (type->tp_getattro != PyObject_GenericGetAttr || n > BUILD_PLAIN_BASES
+        || type->tp_setattro != PyObject_GenericSetAttr || type->tp_dictoffset == 0) {
+        return 0;
+    }
+    if (!bases_are_plain(type->tp_mro, n)) {
+        return 0;
+    }
+    /* A class may have a property of that name. */
+    r = bases_find(type, unpickler->state->str_dict, &dict_getter);
+    return r <= 0 ? r : Py_IS_TYPE(dict_getter, &PyGetSetDescr_Type);
 }
 
 /* Keys in two underscores have meanings of their own. */
@@ -85,19 +100,38 @@ key_is_plain(PyObject *object, PyObject *key)
     return r < 0 ? -1 : 1;
 }
 
+static int
+dict_find(struct unpickler *unpickler, PyObject *object, PyObject **ret_dict)
+{
+    *ret_dict = PyObject_GetAttr(object, unpickler->state->str_dict);
+    return *ret_dict ? 0 : -1;
+}
+
 /* object.__dict__[key] = value; *dict is got when it is first needed. */
 static int
-dict_set(struct unpickler *unpickler, PyObject *object, PyObject **dict, PyObject *key,
+dict_set_unpaused(struct unpickler *unpickler, PyObject *object, PyObject **dict, PyObject *key,
          PyObject *value)
 {
     if (PyUnicode_CheckExact(key)
         && PyUnicode_Compare(key, unpickler->state->str_setstate) == 0) {
         unpickler->has_odd_state = 1;
     }
-    if (!*dict) {
-        *dict = PyObject_GetAttr(object, unpickler->state->str_dict);
+    if (!*dict && dict_find(unpickler, object, dict) < 0) {
+        return -1;
     }
-    return *dict ? PyObject_SetItem(*dict, key, value) : -1;
+    return PyObject_SetItem(*dict, key, value);
+}
+
+static int
+dict_set(struct unpickler *unpickler, PyObject *object, PyObject **dict, PyObject *key,
+         PyObject *value)
+{
+    int r;
+
+    unpickler_leave_loop(unpickler);
+    r = dict_set_unpaused(unpickler, object, dict, key, value);
+    unpickler_enter_loop(unpickler);
+    return r;
 }
 
 static int
@@ -124,9 +158,8 @@ state_set(struct unpickler *unpickler, PyObject *object, PyObject *state, int is
     Py_ssize_t at = 0;
     int r = 0;
 
-    if (!is_plain) {
-        dict = PyObject_GetAttr(object, unpickler->state->str_dict);
-        r = dict ? 0 : -1;
+    if (!is_plain && PyDict_GET_SIZE(state) == 0) {
+        r = dict_find(unpickler, object, &dict);
     }
     while (r == 0 && PyDict_Next(state, &at, &key, &value)) {
         Py_INCREF(key);
@@ -143,12 +176,13 @@ state_set(struct unpickler *unpickler, PyObject *object, PyObject *state, int is
 }
 
 static int
-slots_set(PyObject *object, PyObject *slots)
+slots_set(struct unpickler *unpickler, PyObject *object, PyObject *slots)
 {
     PyObject *key, *value;
     Py_ssize_t at = 0;
     int r = 0;
 
+    unpickler_leave_loop(unpickler);
     while (r == 0 && PyDict_Next(slots, &at, &key, &value)) {
         Py_INCREF(key);
         Py_INCREF(value);
@@ -156,6 +190,7 @@ slots_set(PyObject *object, PyObject *slots)
         Py_DECREF(key);
         Py_DECREF(value);
     }
+    unpickler_enter_loop(unpickler);
     return r;
 }
 
@@ -178,41 +213,57 @@ build_without_setstate(struct unpickler *unpickler, PyObject *object, PyObject *
     if (state != Py_None && state_set(unpickler, object, state, is_plain) < 0) {
         return -1;
     }
-    return slots == Py_None ? 0 : slots_set(object, slots);
+    return slots == Py_None ? 0 : slots_set(unpickler, object, slots);
 }
 
-/* 1 and a new reference of the bound __setstate__, 0 or -1. */
+/* Whether attributes are searched in the usual way, among few classes. */
 static int
-find_setstate(struct unpickler *unpickler, PyObject *object, int is_plain,
-              PyObject **ret_method)
+object_is_usual(PyObject *object)
+{
+    PyTypeObject *type = Py_TYPE(object);
+
+    return type->tp_getattro == PyObject_GenericGetAttr
+           && PyTuple_GET_SIZE(type->tp_mro) <= BUILD_USUAL_BASES;
+}
+
+/* 1 and a new reference of the bound __setstate__, 0 or -1. Not finding it by asking the
+ * object costs an exception. */
+static int
+find_setstate(struct unpickler *unpickler, PyObject *object, PyObject **ret_method)
 {
     PyObject *value;
+    int r;
 
-    if (is_plain) {
-        int r = bases_find(Py_TYPE(object), unpickler->state->str_setstate, &value);
+    if (!unpickler->has_odd_state && object_is_usual(object)) {
+        r = bases_find(Py_TYPE(object), unpickler->state->str_setstate, &value);
 
         if (r <= 0) {
             return r;
         }
     }
-    return compat_find_attr(object, unpickler->state->str_setstate, ret_method);
+    unpickler_leave_loop(unpickler);
+    r = compat_find_attr(object, unpickler->state->str_setstate, ret_method);
+    unpickler_enter_loop(unpickler);
+    return r;
 }
 
 static int
 build(struct unpickler *unpickler, PyObject *object, PyObject *state)
 {
-    int is_plain = !unpickler->has_odd_state && object_is_plain(object);
     PyObject *setstate, *result;
-    int r = find_setstate(unpickler, object, is_plain, &setstate);
+    int r = find_setstate(unpickler, object, &setstate);
 
     if (r < 0) {
         return -1;
     }
     if (r == 0) {
-        return build_without_setstate(unpickler, object, state, is_plain);
+        r = unpickler->has_odd_state ? 0 : object_is_plain(unpickler, object);
+        return r < 0 ? -1 : build_without_setstate(unpickler, object, state, r);
     }
+    unpickler_leave_loop(unpickler);
     result = PyObject_CallOneArg(setstate, state);
     Py_DECREF(setstate);
+    unpickler_enter_loop(unpickler);
     Py_XDECREF(result);
     return result ? 0 : -1;
 }
@@ -251,7 +302,9 @@ load_build(struct unpickler *unpickler)
     }
     Py_DECREF(state);
     if (r == 0 && unpickler->hooks && unpickler->hooks->built) {
+        unpickler_leave_loop(unpickler);
         r = unpickler->hooks->built(unpickler, object);
+        unpickler_enter_loop(unpickler);
     }
     return r;
 }

@@ -34,9 +34,12 @@ bytes_fill(struct unpickler *unpickler, PyObject **object, size_t n, bytes_resiz
 
     for (;;) {
         size_t got;
-        int r = source_read(&unpickler->source, bytes_memory(*object) + done, room - done,
-                            &got);
+        int r;
 
+        unpickler_leave_loop(unpickler);
+        r = source_read(&unpickler->source, bytes_memory(*object) + done, room - done,
+                        &got);
+        unpickler_enter_loop(unpickler);
         done += got;
         if (r) {
             return r < 0 ? -1 : unpickler_truncated(unpickler, n, done);
@@ -202,7 +205,9 @@ load_next_buffer(struct unpickler *unpickler)
         return unpickler_refuse(unpickler, "pickle stream refers to out-of-band data but "
                                 "no *buffers* argument was given");
     }
+    unpickler_leave_loop(unpickler);
     buffer = PyIter_Next(unpickler->buffers);
+    unpickler_enter_loop(unpickler);
     if (!buffer && !PyErr_Occurred()) {
         return unpickler_refuse(unpickler, "not enough out-of-band buffers");
     }
@@ -233,7 +238,9 @@ load_readonly_buffer(struct unpickler *unpickler)
     if (load_need(unpickler, 1) < 0) {
         return -1;
     }
+    unpickler_leave_loop(unpickler);
     readonly = buffer_as_readonly(unpickler->stack.top[-1]);
+    unpickler_enter_loop(unpickler);
     if (!readonly) {
         return -1;
     }

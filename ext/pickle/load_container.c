@@ -25,9 +25,15 @@ int
 load_frozenset(struct unpickler *unpickler)
 {
     PyObject *items = load_marked_tuple(unpickler);
-    PyObject *set = items ? PyFrozenSet_New(items) : NULL;
+    PyObject *set;
 
-    Py_XDECREF(items);
+    if (!items) {
+        return -1;
+    }
+    unpickler_leave_loop(unpickler);
+    set = PyFrozenSet_New(items);
+    Py_DECREF(items);
+    unpickler_enter_loop(unpickler);
     return load_push(unpickler, set);
 }
 
@@ -60,14 +66,35 @@ load_cut(struct unpickler *unpickler, PyObject **from, int r)
     return r;
 }
 
+/* Whether hashing and comparing the key runs no code but the interpreter's. */
 static int
-dict_fill(PyObject *dict, PyObject **items, size_t n)
+key_is_quiet(PyObject *key)
+{
+    return PyUnicode_CheckExact(key) || PyLong_CheckExact(key) || PyBytes_CheckExact(key)
+           || PyFloat_CheckExact(key) || key == Py_None || PyBool_Check(key);
+}
+
+static int
+mapping_set(struct unpickler *unpickler, PyObject *mapping, PyObject *key, PyObject *value)
+{
+    int r;
+
+    unpickler_leave_loop(unpickler);
+    r = PyDict_CheckExact(mapping) ? PyDict_SetItem(mapping, key, value)
+                                   : PyObject_SetItem(mapping, key, value);
+    unpickler_enter_loop(unpickler);
+    return r;
+}
+
+static int
+dict_fill(struct unpickler *unpickler, PyObject *dict, PyObject **items, size_t n)
 {
     int is_dict = PyDict_CheckExact(dict);
 
     for (size_t i = 0; i < n; i += 2) {
-        int r = is_dict ? PyDict_SetItem(dict, items[i], items[i + 1])
-                        : PyObject_SetItem(dict, items[i], items[i + 1]);
+        int r = is_dict && key_is_quiet(items[i])
+                    ? PyDict_SetItem(dict, items[i], items[i + 1])
+                    : mapping_set(unpickler, dict, items[i], items[i + 1]);
 
         if (r < 0) {
             return -1;
@@ -95,7 +122,7 @@ load_dict(struct unpickler *unpickler)
     if (!dict) {
         return -1;
     }
-    if (dict_fill(dict, items, n) < 0) {
+    if (dict_fill(unpickler, dict, items, n) < 0) {
         Py_DECREF(dict);
         return -1;
     }
@@ -111,7 +138,7 @@ load_setitem(struct unpickler *unpickler)
     if (load_need(unpickler, 3) < 0) {
         return -1;
     }
-    return load_cut(unpickler, top - 2, dict_fill(top[-3], top - 2, 2));
+    return load_cut(unpickler, top - 2, dict_fill(unpickler, top[-3], top - 2, 2));
 }
 
 int
@@ -124,7 +151,7 @@ load_setitems(struct unpickler *unpickler)
         || dict_check_pairs(unpickler, n) < 0) {
         return -1;
     }
-    return load_cut(unpickler, items, dict_fill(dict, items, n));
+    return load_cut(unpickler, items, dict_fill(unpickler, dict, items, n));
 }
 
 /* Call a method of one argument, for its effect. */
@@ -139,25 +166,32 @@ call_for_effect(PyObject *method, PyObject *argument)
 
 /* object.<name>(item) for every item. */
 static int
-fill_one_by_one(PyObject *object, PyObject *name, PyObject **items, size_t n)
+fill_one_by_one(struct unpickler *unpickler, PyObject *object, PyObject *name,
+                PyObject **items, size_t n)
 {
-    PyObject *method = PyObject_GetAttr(object, name);
-    int r = method ? 0 : -1;
+    PyObject *method;
+    int r;
 
+    unpickler_leave_loop(unpickler);
+    method = PyObject_GetAttr(object, name);
+    r = method ? 0 : -1;
     for (size_t i = 0; r == 0 && i < n; i++) {
         r = call_for_effect(method, items[i]);
     }
     Py_XDECREF(method);
+    unpickler_enter_loop(unpickler);
     return r;
 }
 
+/* Move the values into the list. */
 static int
 list_fill(PyObject *list, PyObject **items, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        if (PyList_Append(list, items[i]) < 0) {
+        if (compat_list_take(list, items[i]) < 0) {
             return -1;
         }
+        items[i] = NULL;
     }
     return 0;
 }
@@ -172,10 +206,10 @@ load_append(struct unpickler *unpickler)
         return -1;
     }
     if (PyList_CheckExact(top[-2])) {
-        r = PyList_Append(top[-2], top[-1]);
+        r = list_fill(top[-2], top - 1, 1);
     }
     else {
-        r = fill_one_by_one(top[-2], unpickler->state->str_append, top - 1, 1);
+        r = fill_one_by_one(unpickler, top[-2], unpickler->state->str_append, top - 1, 1);
     }
     return load_cut(unpickler, top - 1, r);
 }
@@ -194,8 +228,10 @@ fill_by_extend(struct unpickler *unpickler, PyObject *extend, PyObject **items, 
         PyList_SET_ITEM(list, (Py_ssize_t)i, items[i]);
     }
     unpickler->stack.top = items;
+    unpickler_leave_loop(unpickler);
     r = call_for_effect(extend, list);
     Py_DECREF(list);
+    unpickler_enter_loop(unpickler);
     return r;
 }
 
@@ -204,13 +240,16 @@ static int
 appendable_fill(struct unpickler *unpickler, PyObject *object, PyObject **items, size_t n)
 {
     PyObject *extend;
-    int r = compat_find_attr(object, unpickler->state->str_extend, &extend);
+    int r;
 
+    unpickler_leave_loop(unpickler);
+    r = compat_find_attr(object, unpickler->state->str_extend, &extend);
+    unpickler_enter_loop(unpickler);
     if (r < 0) {
         return -1;
     }
     if (r == 0) {
-        r = fill_one_by_one(object, unpickler->state->str_append, items, n);
+        r = fill_one_by_one(unpickler, object, unpickler->state->str_append, items, n);
         return load_cut(unpickler, items, r);
     }
     r = fill_by_extend(unpickler, extend, items, n);
@@ -237,10 +276,24 @@ load_appends(struct unpickler *unpickler)
 }
 
 static int
-set_fill(PyObject *set, PyObject **items, size_t n)
+set_add(struct unpickler *unpickler, PyObject *set, PyObject *item)
+{
+    int r;
+
+    unpickler_leave_loop(unpickler);
+    r = PySet_Add(set, item);
+    unpickler_enter_loop(unpickler);
+    return r;
+}
+
+static int
+set_fill(struct unpickler *unpickler, PyObject *set, PyObject **items, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        if (PySet_Add(set, items[i]) < 0) {
+        int r = key_is_quiet(items[i]) ? PySet_Add(set, items[i])
+                                       : set_add(unpickler, set, items[i]);
+
+        if (r < 0) {
             return -1;
         }
     }
@@ -258,10 +311,10 @@ load_additems(struct unpickler *unpickler)
         return -1;
     }
     if (PySet_Check(set)) {
-        r = set_fill(set, items, n);
+        r = set_fill(unpickler, set, items, n);
     }
     else if (n > 0) {
-        r = fill_one_by_one(set, unpickler->state->str_add, items, n);
+        r = fill_one_by_one(unpickler, set, unpickler->state->str_add, items, n);
     }
     return load_cut(unpickler, items, r);
 }

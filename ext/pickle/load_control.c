@@ -28,7 +28,9 @@ load_frame(struct unpickler *unpickler)
     if (load_size8(unpickler, &n) < 0) {
         return -1;
     }
+    unpickler_leave_loop(unpickler);
     r = source_frame(&unpickler->source, n);
+    unpickler_enter_loop(unpickler);
     return r ? load_source_failed(unpickler, r, n) : 0;
 }
 
@@ -44,7 +46,9 @@ load_pop(struct unpickler *unpickler)
     if (load_need(unpickler, 1) < 0) {
         return -1;
     }
+    unpickler_leave_loop(unpickler);
     Py_DECREF(load_pop_value(unpickler));
+    unpickler_enter_loop(unpickler);
     return 0;
 }
 
@@ -57,7 +61,9 @@ load_pop_mark(struct unpickler *unpickler)
     if (load_marked(unpickler, &items, &n) < 0) {
         return -1;
     }
+    unpickler_leave_loop(unpickler);
     load_stack_cut(&unpickler->stack, items);
+    unpickler_enter_loop(unpickler);
     return 0;
 }
 
@@ -95,7 +101,9 @@ load_persistent(struct unpickler *unpickler, PyObject *id)
         return unpickler_refuse(unpickler, "a persistent id, but no persistent_load() to "
                                 "ask for it,");
     }
+    unpickler_leave_loop(unpickler);
     value = PyObject_CallOneArg(unpickler->persistent_load, id);
+    unpickler_enter_loop(unpickler);
     return load_push(unpickler, value);
 }
 

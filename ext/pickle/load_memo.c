@@ -105,7 +105,7 @@ load_memo_is_sparse(const struct load_memo *memo, size_t index)
 }
 
 int
-load_memo_put_slow(struct load_memo *memo, size_t index, PyObject *value, uint64_t offset)
+load_memo_put(struct load_memo *memo, size_t index, PyObject *value, uint64_t offset)
 {
     int r;
 
@@ -177,7 +177,7 @@ load_memo_from_dict(struct load_memo *memo, PyObject *dict)
     while (PyDict_Next(dict, &at, &key, &value)) {
         Py_ssize_t index = load_memo_index(key);
 
-        if (index < 0 || load_memo_put_slow(memo, (size_t)index, value, n) < 0) {
+        if (index < 0 || load_memo_put(memo, (size_t)index, value, n) < 0) {
             return -1;
         }
     }

@@ -32,7 +32,7 @@ load_memo_find(const struct load_memo *memo, size_t index);
 /* Keep a new reference of `value`. `offset` is how many bytes the stream has taken to say so;
  * for values of another origin, as many as there are. */
 int
-load_memo_put_slow(struct load_memo *memo, size_t index, PyObject *value, uint64_t offset);
+load_memo_put(struct load_memo *memo, size_t index, PyObject *value, uint64_t offset);
 
 /* A new dict {index: value}. */
 PyObject *
@@ -58,16 +58,18 @@ load_memo_get(const struct load_memo *memo, size_t index)
     return load_memo_find(memo, index);
 }
 
+/* The same for the index after the last one, when there is room; -1, without an exception,
+ * when load_memo_put() must do it. */
 static inline int
-load_memo_put(struct load_memo *memo, size_t index, PyObject *value, uint64_t offset)
+load_memo_push(struct load_memo *memo, size_t index, PyObject *value)
 {
-    if (index == memo->n_slots && index < memo->room && !memo->sparse) {
-        memo->slots[index] = Py_NewRef(value);
-        memo->n_slots++;
-        memo->n_values++;
-        return 0;
+    if (index != memo->n_slots || index >= memo->room || memo->sparse) {
+        return -1;
     }
-    return load_memo_put_slow(memo, index, value, offset);
+    memo->slots[index] = Py_NewRef(value);
+    memo->n_slots++;
+    memo->n_values++;
+    return 0;
 }
 
 #endif

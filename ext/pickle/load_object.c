@@ -91,7 +91,9 @@ load_extension(struct unpickler *unpickler, uint32_t code)
     if (code == 0 || code > INT32_MAX) {
         return unpickler_refuse(unpickler, "EXT specifies code <= 0");
     }
+    unpickler_leave_loop(unpickler);
     entry = extension_entry(unpickler, code);
+    unpickler_enter_loop(unpickler);
     if (!entry) {
         return -1;
     }
@@ -135,6 +137,18 @@ load_ext4(struct unpickler *unpickler)
                                             : load_extension(unpickler, load_le32(p));
 }
 
+/* Call what the stream named. */
+static PyObject *
+call_found(struct unpickler *unpickler, PyObject *callable, PyObject *args)
+{
+    PyObject *object;
+
+    unpickler_leave_loop(unpickler);
+    object = PyObject_Call(callable, args, NULL);
+    unpickler_enter_loop(unpickler);
+    return object;
+}
+
 static PyObject *
 call_reduced(struct unpickler *unpickler, PyObject *callable, PyObject *args)
 {
@@ -146,7 +160,7 @@ call_reduced(struct unpickler *unpickler, PyObject *callable, PyObject *args)
                        Py_TYPE(args)->tp_name);
         return NULL;
     }
-    return PyObject_Call(callable, args, NULL);
+    return call_found(unpickler, callable, args);
 }
 
 int
@@ -163,6 +177,21 @@ load_reduce(struct unpickler *unpickler)
     Py_DECREF(args);
     Py_DECREF(callable);
     return load_push(unpickler, object);
+}
+
+static PyObject *
+type_new(struct unpickler *unpickler, PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    PyObject *object;
+
+    /* object.__new__ runs nothing of the class. */
+    if (type->tp_new == PyBaseObject_Type.tp_new) {
+        return type->tp_new(type, args, kwargs);
+    }
+    unpickler_leave_loop(unpickler);
+    object = type->tp_new(type, args, kwargs);
+    unpickler_enter_loop(unpickler);
+    return object;
 }
 
 /* class.__new__(class, *args, **kwargs) */
@@ -183,7 +212,7 @@ class_new(struct unpickler *unpickler, PyObject *class, PyObject *args, PyObject
     if (unpickler_check_call(unpickler, class) < 0) {
         return NULL;
     }
-    return type->tp_new(type, args, kwargs);
+    return type_new(unpickler, type, args, kwargs);
 }
 
 int
@@ -241,17 +270,31 @@ wants_init(PyObject *class, PyObject *args)
 }
 
 static PyObject *
-instantiate(struct unpickler *unpickler, PyObject *class, PyObject *args)
+instantiate_found(PyObject *class, PyObject *args)
 {
     int r = wants_init(class, args);
 
-    if (r < 0 || unpickler_check_call(unpickler, class) < 0) {
+    if (r < 0) {
         return NULL;
     }
     if (r > 0) {
         return PyObject_Call(class, args, NULL);
     }
     return PyObject_CallMethod(class, "__new__", "O", class);
+}
+
+static PyObject *
+instantiate(struct unpickler *unpickler, PyObject *class, PyObject *args)
+{
+    PyObject *object;
+
+    if (unpickler_check_call(unpickler, class) < 0) {
+        return NULL;
+    }
+    unpickler_leave_loop(unpickler);
+    object = instantiate_found(class, args);
+    unpickler_enter_loop(unpickler);
+    return object;
 }
 
 int

@@ -64,7 +64,8 @@ void
 load_stack_cut(struct load_stack *stack, PyObject **from)
 {
     while (stack->top > from) {
-        Py_DECREF(*--stack->top);
+        stack->top--;
+        Py_XDECREF(*stack->top);
     }
 }
 

@@ -36,7 +36,7 @@ load_stack_mark(struct load_stack *stack);
 void
 load_stack_unmark(struct load_stack *stack);
 
-/* Release what lies at `from` and above. */
+/* Release what lies at `from` and above; NULL where an opcode has moved a value away. */
 void
 load_stack_cut(struct load_stack *stack, PyObject **from);
 

@@ -208,8 +208,10 @@ load_python2_str(struct unpickler *unpickler, PyObject *bytes)
     if (!bytes || !unpickler->encoding_name) {
         return load_push(unpickler, bytes);
     }
+    unpickler_leave_loop(unpickler);
     text = PyUnicode_FromEncodedObject(bytes, unpickler->encoding_name,
                                        unpickler->errors_name);
+    unpickler_enter_loop(unpickler);
     Py_DECREF(bytes);
     return load_push(unpickler, text);
 }

@@ -39,17 +39,19 @@ unpickler_ended(struct unpickler *unpickler, int r)
 static int
 unpickler_run(struct unpickler *unpickler)
 {
-    const uint8_t *op;
+    struct source *source = &unpickler->source;
     int r;
 
     do {
-        unpickler->op_offset = source_offset(&unpickler->source);
-        r = source_take(&unpickler->source, 1, &op);
-        if (r) {
-            return unpickler_ended(unpickler, r);
+        unpickler->op_offset = source_offset(source);
+        if (source_here(source) == 0) {
+            r = load_more(unpickler, 1);
+            if (r) {
+                return unpickler_ended(unpickler, r);
+            }
         }
-        unpickler->op = *op;
-        r = unpickler_step(unpickler, *op);
+        unpickler->op = *source->at++;
+        r = unpickler_step(unpickler, unpickler->op);
     } while (r == 0);
     return r < 0 ? -1 : 0;
 }
@@ -58,8 +60,12 @@ PyObject *
 unpickler_load(struct unpickler *unpickler)
 {
     PyObject *value = NULL;
+    int r;
 
-    if (unpickler_run(unpickler) == 0) {
+    unpickler_enter_loop(unpickler);
+    r = unpickler_run(unpickler);
+    unpickler_leave_loop(unpickler);
+    if (r == 0) {
         value = load_pop_value(unpickler);
         if (source_settle(&unpickler->source) < 0) {
             Py_CLEAR(value);

@@ -19,6 +19,11 @@
  * `options.allow` and `options.find_class` (from Python: `allow=unpickler.allow`); its
  * policy is then the outer one's.
  *
+ * The collector is paused where that pays (compat_gc_pause), but not while anything runs that
+ * the unpickler does not do itself: every call of Python code, of a type's own code, or of a
+ * file stands between unpickler_leave_loop() and unpickler_enter_loop(). The one exception
+ * are finalizers of values that a stream replaces in a dict or an instance.
+ *
  * One thread at a time. */
 
 #ifndef EXT_PICKLE_UNPICKLER_H
@@ -68,6 +73,7 @@ struct unpickler {
     uint64_t op_offset; /* where the current opcode stands */
     uint8_t op;         /* 0 outside of a load */
     uint8_t has_odd_state; /* a state held `__setstate__`: no short cuts in BUILD */
+    int gc_was_enabled; /* what leaving the loop restores */
     int protocol;       /* of the last PROTO */
     int fix_imports;
     struct core_state *state;
@@ -82,6 +88,18 @@ struct unpickler {
     const struct unpickler_hooks *hooks; /* NULL: none; set after init */
     void *hooks_data;                    /* theirs */
 };
+
+static inline void
+unpickler_enter_loop(struct unpickler *unpickler)
+{
+    unpickler->gc_was_enabled = compat_gc_pause();
+}
+
+static inline void
+unpickler_leave_loop(struct unpickler *unpickler)
+{
+    compat_gc_resume(unpickler->gc_was_enabled);
+}
 
 /* Options as pickle.loads() has them by default. */
 #define UNPICKLER_OPTIONS_INIT {.fix_imports = 1}
