@@ -46,9 +46,9 @@ find_mapping(PyObject **slot, const char *attribute)
 static int
 global_take_pair(struct global_name *global, PyObject *pair)
 {
-    if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2
-        || !PyUnicode_Check(PyTuple_GET_ITEM(pair, 0))
-        || !PyUnicode_Check(PyTuple_GET_ITEM(pair, 1))) {
+    if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2 ||
+        !PyUnicode_Check(PyTuple_GET_ITEM(pair, 0)) ||
+        !PyUnicode_Check(PyTuple_GET_ITEM(pair, 1))) {
         PyErr_Format(PyExc_RuntimeError, "_compat_pickle.NAME_MAPPING holds %R", pair);
         return -1;
     }
@@ -61,7 +61,8 @@ static int
 global_take_module(struct global_name *global, PyObject *module)
 {
     if (!PyUnicode_Check(module)) {
-        PyErr_Format(PyExc_RuntimeError, "_compat_pickle.IMPORT_MAPPING holds %R", module);
+        PyErr_Format(PyExc_RuntimeError, "_compat_pickle.IMPORT_MAPPING holds %R",
+                     module);
         return -1;
     }
     Py_SETREF(global->module, Py_NewRef(module));
@@ -78,8 +79,8 @@ global_map(struct unpickler *unpickler, struct global_name *global)
     if (unpickler->protocol >= 3 || !unpickler->fix_imports) {
         return 0;
     }
-    if (find_mapping(&state->name_mapping, "NAME_MAPPING") < 0
-        || find_mapping(&state->import_mapping, "IMPORT_MAPPING") < 0) {
+    if (find_mapping(&state->name_mapping, "NAME_MAPPING") < 0 ||
+        find_mapping(&state->import_mapping, "IMPORT_MAPPING") < 0) {
         return -1;
     }
     key = PyTuple_Pack(2, global->module, global->name);
@@ -105,8 +106,8 @@ global_allow(struct unpickler *unpickler, const struct global_name *global)
     int r = find_policy_match(&unpickler->policy, global->module, global->name);
 
     if (r == 0) {
-        return unpickler_refuse(unpickler, "global '%U.%U' is not allowed", global->module,
-                                global->name);
+        return unpickler_refuse(unpickler, "global '%U.%U' is not allowed",
+                                global->module, global->name);
     }
     return r;
 }
@@ -136,7 +137,8 @@ global_step(struct unpickler *unpickler, PyObject *from, PyObject *part,
             const struct global_name *global, int is_first)
 {
     if (!is_first && unpickler->policy.patterns && !PyType_Check(from)) {
-        unpickler_refuse(unpickler, "global '%U.%U' is not allowed: it leads through a %s",
+        unpickler_refuse(unpickler,
+                         "global '%U.%U' is not allowed: it leads through a %s",
                          global->module, global->name, Py_TYPE(from)->tp_name);
         return NULL;
     }
@@ -157,8 +159,8 @@ global_walk(struct unpickler *unpickler, PyObject *module,
     PyObject *object = parts ? Py_NewRef(module) : NULL;
 
     for (Py_ssize_t i = 0; object && i < PyList_GET_SIZE(parts); i++) {
-        PyObject *next = global_step(unpickler, object, PyList_GET_ITEM(parts, i), global,
-                                     i == 0);
+        PyObject *next =
+            global_step(unpickler, object, PyList_GET_ITEM(parts, i), global, i == 0);
 
         Py_SETREF(object, next);
     }

@@ -21,10 +21,10 @@ part_is_dunder(PyObject *part)
 {
     Py_ssize_t n = PyUnicode_GET_LENGTH(part);
 
-    return n >= 4 && PyUnicode_READ_CHAR(part, 0) == '_'
-           && PyUnicode_READ_CHAR(part, 1) == '_'
-           && PyUnicode_READ_CHAR(part, n - 1) == '_'
-           && PyUnicode_READ_CHAR(part, n - 2) == '_';
+    return n >= 4 && PyUnicode_READ_CHAR(part, 0) == '_' &&
+           PyUnicode_READ_CHAR(part, 1) == '_' &&
+           PyUnicode_READ_CHAR(part, n - 1) == '_' &&
+           PyUnicode_READ_CHAR(part, n - 2) == '_';
 }
 
 /* A `*` counts only alone; a component is not empty. */
@@ -54,7 +54,8 @@ pattern_parse(PyObject *pattern)
             Py_DECREF(parts);
             return PyErr_Format(PyExc_ValueError,
                                 "allow: %R is not 'module.name', with '*' for a whole "
-                                "component", pattern);
+                                "component",
+                                pattern);
         }
     }
     return parts;

@@ -34,29 +34,23 @@ struct find_policy {
 };
 
 /* `allow` may be NULL or None. TypeError and ValueError say which pattern is no pattern. */
-int
-find_policy_init(struct find_policy *policy, PyObject *allow);
+int find_policy_init(struct find_policy *policy, PyObject *allow);
 
-void
-find_policy_done(struct find_policy *policy);
+void find_policy_done(struct find_policy *policy);
 
-int
-find_policy_traverse(const struct find_policy *policy, visitproc visit, void *arg);
+int find_policy_traverse(const struct find_policy *policy, visitproc visit, void *arg);
 
 /* Whether module.name is on the list: 1, or 2 when a `*` led there, 0 when not, -1. */
-int
-find_policy_match(const struct find_policy *policy, PyObject *module, PyObject *name);
+int find_policy_match(const struct find_policy *policy, PyObject *module,
+                      PyObject *name);
 
 /* Whether the object that a `*` led to may be used: 1, 0, -1. */
-int
-find_policy_judge(const struct find_policy *policy, PyObject *object);
+int find_policy_judge(const struct find_policy *policy, PyObject *object);
 
 /* Remember that `object` was found; -1 with MemoryError. */
-int
-find_policy_admit(struct find_policy *policy, PyObject *object);
+int find_policy_admit(struct find_policy *policy, PyObject *object);
 
 /* Whether find_policy_admit() saw it: 1, 0, -1. */
-int
-find_policy_knows(const struct find_policy *policy, PyObject *object);
+int find_policy_knows(const struct find_policy *policy, PyObject *object);
 
 #endif

@@ -29,7 +29,8 @@ load_line(struct unpickler *unpickler, const uint8_t **ret_line, size_t *ret_n_b
     r = source_line(&unpickler->source, ret_line, ret_n_bytes);
     unpickler_enter_loop(unpickler);
     if (r > 0) {
-        (void)unpickler_refuse(unpickler, "pickle data was truncated: a line has no end");
+        (void)unpickler_refuse(unpickler,
+                               "pickle data was truncated: a line has no end");
     }
     return r ? -1 : 0;
 }

@@ -16,8 +16,8 @@ load_le16(const uint8_t *p)
 static inline uint32_t
 load_le32(const uint8_t *p)
 {
-    return (uint32_t)p[0] | ((uint32_t)p[1] << 8) | ((uint32_t)p[2] << 16)
-           | ((uint32_t)p[3] << 24);
+    return (uint32_t)p[0] | ((uint32_t)p[1] << 8) | ((uint32_t)p[2] << 16) |
+           ((uint32_t)p[3] << 24);
 }
 
 static inline uint64_t
@@ -27,12 +27,10 @@ load_le64(const uint8_t *p)
 }
 
 /* What the source said about an argument of `claimed` bytes, as an opcode's result. */
-int
-load_source_failed(struct unpickler *unpickler, int r, uint64_t claimed);
+int load_source_failed(struct unpickler *unpickler, int r, uint64_t claimed);
 
 /* source_more(), out of the loop. */
-int
-load_more(struct unpickler *unpickler, size_t n);
+int load_more(struct unpickler *unpickler, size_t n);
 
 /* The next n bytes of the argument. */
 static inline int
@@ -54,20 +52,17 @@ load_bytes(struct unpickler *unpickler, size_t n, const uint8_t **ret_bytes)
 }
 
 /* A line of text, without its newline. */
-int
-load_line(struct unpickler *unpickler, const uint8_t **ret_line, size_t *ret_n_bytes);
+int load_line(struct unpickler *unpickler, const uint8_t **ret_line,
+              size_t *ret_n_bytes);
 
 /* The line as a decimal memo index or size; ValueError otherwise. */
-int
-load_index(struct unpickler *unpickler, size_t *ret_index);
+int load_index(struct unpickler *unpickler, size_t *ret_index);
 
 /* An 8-byte length that Py_ssize_t can hold; OverflowError otherwise. */
-int
-load_size8(struct unpickler *unpickler, size_t *ret_n);
+int load_size8(struct unpickler *unpickler, size_t *ret_n);
 
 /* str from n bytes of UTF-8 at p, lone surrogates included. */
-PyObject *
-load_text(const uint8_t *p, size_t n);
+PyObject *load_text(const uint8_t *p, size_t n);
 
 /* Push what a constructor returned, or pass its exception on. */
 static inline int
@@ -92,21 +87,16 @@ load_pop_value(struct unpickler *unpickler)
 
 /* The values above the last mark, n of them at *ret_items; the mark is closed. The caller
  * moves them, and sets stack.top to the first. */
-int
-load_marked(struct unpickler *unpickler, PyObject ***ret_items, size_t *ret_n);
+int load_marked(struct unpickler *unpickler, PyObject ***ret_items, size_t *ret_n);
 
 /* Close the mark and move what lies above into a new list or tuple. */
-PyObject *
-load_marked_tuple(struct unpickler *unpickler);
+PyObject *load_marked_tuple(struct unpickler *unpickler);
 
-PyObject *
-load_marked_list(struct unpickler *unpickler);
+PyObject *load_marked_list(struct unpickler *unpickler);
 
-int
-load_get_value(struct unpickler *unpickler, size_t index);
+int load_get_value(struct unpickler *unpickler, size_t index);
 
-int
-load_put_value_slow(struct unpickler *unpickler, size_t index);
+int load_put_value_slow(struct unpickler *unpickler, size_t index);
 
 /* Memoize the top of the stack. */
 static inline int

@@ -63,8 +63,8 @@ object_is_plain(struct unpickler *unpickler, PyObject *object)
     PyObject *dict_getter;
     int r;
 
-    if (type->tp_getattro != PyObject_GenericGetAttr || n > BUILD_PLAIN_BASES
-        || type->tp_setattro != PyObject_GenericSetAttr || type->tp_dictoffset == 0) {
+    if (type->tp_getattro != PyObject_GenericGetAttr || n > BUILD_PLAIN_BASES ||
+        type->tp_setattro != PyObject_GenericSetAttr || type->tp_dictoffset == 0) {
         return 0;
     }
     if (!bases_are_plain(type->tp_mro, n)) {
@@ -79,8 +79,8 @@ object_is_plain(struct unpickler *unpickler, PyObject *object)
 static int
 key_is_special(PyObject *key)
 {
-    return PyUnicode_GET_LENGTH(key) > 1 && PyUnicode_READ_CHAR(key, 0) == '_'
-           && PyUnicode_READ_CHAR(key, 1) == '_';
+    return PyUnicode_GET_LENGTH(key) > 1 && PyUnicode_READ_CHAR(key, 0) == '_' &&
+           PyUnicode_READ_CHAR(key, 1) == '_';
 }
 
 /* Whether setting the attribute `key` is setting the item of the dict. */
@@ -109,11 +109,11 @@ dict_find(struct unpickler *unpickler, PyObject *object, PyObject **ret_dict)
 
 /* object.__dict__[key] = value; *dict is got when it is first needed. */
 static int
-dict_set_unpaused(struct unpickler *unpickler, PyObject *object, PyObject **dict, PyObject *key,
-         PyObject *value)
+dict_set_unpaused(struct unpickler *unpickler, PyObject *object, PyObject **dict,
+                  PyObject *key, PyObject *value)
 {
-    if (PyUnicode_CheckExact(key)
-        && PyUnicode_Compare(key, unpickler->state->str_setstate) == 0) {
+    if (PyUnicode_CheckExact(key) &&
+        PyUnicode_Compare(key, unpickler->state->str_setstate) == 0) {
         unpickler->has_odd_state = 1;
     }
     if (!*dict && dict_find(unpickler, object, dict) < 0) {
@@ -222,8 +222,8 @@ object_is_usual(PyObject *object)
 {
     PyTypeObject *type = Py_TYPE(object);
 
-    return type->tp_getattro == PyObject_GenericGetAttr
-           && PyTuple_GET_SIZE(type->tp_mro) <= BUILD_USUAL_BASES;
+    return type->tp_getattro == PyObject_GenericGetAttr &&
+           PyTuple_GET_SIZE(type->tp_mro) <= BUILD_USUAL_BASES;
 }
 
 /* 1 and a new reference of the bound __setstate__, 0 or -1. Not finding it by asking the
@@ -275,12 +275,12 @@ check_build(struct unpickler *unpickler, PyObject *object)
     if (!unpickler->policy.patterns) {
         return 0;
     }
-    if (PyType_Check(object) || PyModule_Check(object) || PyFunction_Check(object)
-        || find_policy_knows(&unpickler->policy, object)) {
-        return PyErr_Occurred() ? -1
-                                : unpickler_refuse(unpickler,
-                                                   "changing a %.100s is not allowed",
-                                                   Py_TYPE(object)->tp_name);
+    if (PyType_Check(object) || PyModule_Check(object) || PyFunction_Check(object) ||
+        find_policy_knows(&unpickler->policy, object)) {
+        return PyErr_Occurred()
+                   ? -1
+                   : unpickler_refuse(unpickler, "changing a %.100s is not allowed",
+                                      Py_TYPE(object)->tp_name);
     }
     return 0;
 }

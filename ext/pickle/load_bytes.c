@@ -27,7 +27,8 @@ bytes_memory(PyObject *object)
 
 /* Fill `*object`, which has its first part's size, up to n bytes in growing parts. */
 static int
-bytes_fill(struct unpickler *unpickler, PyObject **object, size_t n, bytes_resize resize)
+bytes_fill(struct unpickler *unpickler, PyObject **object, size_t n,
+           bytes_resize resize)
 {
     size_t done = 0;
     size_t room = (size_t)Py_SIZE(*object);
@@ -106,7 +107,8 @@ load_binbytes(struct unpickler *unpickler)
 {
     const uint8_t *p;
 
-    return load_bytes(unpickler, 4, &p) < 0 ? -1 : load_bytes_of(unpickler, load_le32(p));
+    return load_bytes(unpickler, 4, &p) < 0 ? -1
+                                            : load_bytes_of(unpickler, load_le32(p));
 }
 
 int
@@ -202,7 +204,8 @@ load_next_buffer(struct unpickler *unpickler)
     PyObject *buffer;
 
     if (!unpickler->buffers) {
-        return unpickler_refuse(unpickler, "pickle stream refers to out-of-band data but "
+        return unpickler_refuse(unpickler,
+                                "pickle stream refers to out-of-band data but "
                                 "no *buffers* argument was given");
     }
     unpickler_leave_loop(unpickler);

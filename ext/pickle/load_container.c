@@ -70,12 +70,14 @@ load_cut(struct unpickler *unpickler, PyObject **from, int r)
 static int
 key_is_quiet(PyObject *key)
 {
-    return PyUnicode_CheckExact(key) || PyLong_CheckExact(key) || PyBytes_CheckExact(key)
-           || PyFloat_CheckExact(key) || key == Py_None || PyBool_Check(key);
+    return PyUnicode_CheckExact(key) || PyLong_CheckExact(key) ||
+           PyBytes_CheckExact(key) || PyFloat_CheckExact(key) || key == Py_None ||
+           PyBool_Check(key);
 }
 
 static int
-mapping_set(struct unpickler *unpickler, PyObject *mapping, PyObject *key, PyObject *value)
+mapping_set(struct unpickler *unpickler, PyObject *mapping, PyObject *key,
+            PyObject *value)
 {
     int r;
 
@@ -147,8 +149,8 @@ load_setitems(struct unpickler *unpickler)
     PyObject *dict, **items;
     size_t n;
 
-    if (load_target(unpickler, &dict, &items, &n) < 0
-        || dict_check_pairs(unpickler, n) < 0) {
+    if (load_target(unpickler, &dict, &items, &n) < 0 ||
+        dict_check_pairs(unpickler, n) < 0) {
         return -1;
     }
     return load_cut(unpickler, items, dict_fill(unpickler, dict, items, n));
@@ -209,14 +211,16 @@ load_append(struct unpickler *unpickler)
         r = list_fill(top[-2], top - 1, 1);
     }
     else {
-        r = fill_one_by_one(unpickler, top[-2], unpickler->state->str_append, top - 1, 1);
+        r = fill_one_by_one(unpickler, top[-2], unpickler->state->str_append, top - 1,
+                            1);
     }
     return load_cut(unpickler, top - 1, r);
 }
 
 /* extend() with the values of the stack from `items` on, which are moved into a list. */
 static int
-fill_by_extend(struct unpickler *unpickler, PyObject *extend, PyObject **items, size_t n)
+fill_by_extend(struct unpickler *unpickler, PyObject *extend, PyObject **items,
+               size_t n)
 {
     PyObject *list = PyList_New((Py_ssize_t)n);
     int r;
@@ -237,7 +241,8 @@ fill_by_extend(struct unpickler *unpickler, PyObject *extend, PyObject **items, 
 
 /* What is no list has extend(), or append(). */
 static int
-appendable_fill(struct unpickler *unpickler, PyObject *object, PyObject **items, size_t n)
+appendable_fill(struct unpickler *unpickler, PyObject *object, PyObject **items,
+                size_t n)
 {
     PyObject *extend;
     int r;

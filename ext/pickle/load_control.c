@@ -98,7 +98,8 @@ load_persistent(struct unpickler *unpickler, PyObject *id)
     PyObject *value;
 
     if (!unpickler->persistent_load) {
-        return unpickler_refuse(unpickler, "a persistent id, but no persistent_load() to "
+        return unpickler_refuse(unpickler,
+                                "a persistent id, but no persistent_load() to "
                                 "ask for it,");
     }
     unpickler_leave_loop(unpickler);
@@ -123,7 +124,8 @@ load_persid(struct unpickler *unpickler)
         if (!PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) {
             return -1;
         }
-        return unpickler_refuse(unpickler, "persistent IDs in protocol 0 must be ASCII");
+        return unpickler_refuse(unpickler,
+                                "persistent IDs in protocol 0 must be ASCII");
     }
     r = load_persistent(unpickler, id);
     Py_DECREF(id);

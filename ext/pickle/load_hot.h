@@ -96,9 +96,9 @@ load_binfloat(struct unpickler *unpickler)
     if (load_bytes(unpickler, 8, &p) < 0) {
         return -1;
     }
-    bits = ((uint64_t)p[0] << 56) | ((uint64_t)p[1] << 48) | ((uint64_t)p[2] << 40)
-           | ((uint64_t)p[3] << 32) | ((uint64_t)p[4] << 24) | ((uint64_t)p[5] << 16)
-           | ((uint64_t)p[6] << 8) | (uint64_t)p[7];
+    bits = ((uint64_t)p[0] << 56) | ((uint64_t)p[1] << 48) | ((uint64_t)p[2] << 40) |
+           ((uint64_t)p[3] << 32) | ((uint64_t)p[4] << 24) | ((uint64_t)p[5] << 16) |
+           ((uint64_t)p[6] << 8) | (uint64_t)p[7];
     memcpy(&value, &bits, sizeof(value));
     return load_push(unpickler, PyFloat_FromDouble(value));
 }

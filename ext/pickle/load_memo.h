@@ -22,32 +22,26 @@ struct load_memo {
 };
 
 /* How many values are there; MEMOIZE uses it as the next index. */
-size_t
-load_memo_count(const struct load_memo *memo);
+size_t load_memo_count(const struct load_memo *memo);
 
 /* Borrowed. NULL when there is none; an exception is set only when looking failed. */
-PyObject *
-load_memo_find(const struct load_memo *memo, size_t index);
+PyObject *load_memo_find(const struct load_memo *memo, size_t index);
 
 /* Keep a new reference of `value`. `offset` is how many bytes the stream has taken to say so;
  * for values of another origin, as many as there are. */
-int
-load_memo_put(struct load_memo *memo, size_t index, PyObject *value, uint64_t offset);
+int load_memo_put(struct load_memo *memo, size_t index, PyObject *value,
+                  uint64_t offset);
 
 /* A new dict {index: value}. */
-PyObject *
-load_memo_as_dict(const struct load_memo *memo);
+PyObject *load_memo_as_dict(const struct load_memo *memo);
 
 /* From a dict of int >= 0; TypeError, ValueError. `memo` is empty before. */
-int
-load_memo_from_dict(struct load_memo *memo, PyObject *dict);
+int load_memo_from_dict(struct load_memo *memo, PyObject *dict);
 
-int
-load_memo_traverse(const struct load_memo *memo, visitproc visit, void *arg);
+int load_memo_traverse(const struct load_memo *memo, visitproc visit, void *arg);
 
 /* Values that are released may run code that looks at the memo: it is empty by then. */
-void
-load_memo_done(struct load_memo *memo);
+void load_memo_done(struct load_memo *memo);
 
 static inline PyObject *
 load_memo_get(const struct load_memo *memo, size_t index)

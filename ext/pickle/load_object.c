@@ -97,15 +97,15 @@ load_extension(struct unpickler *unpickler, uint32_t code)
     if (!entry) {
         return -1;
     }
-    if (PyTuple_Check(entry) && PyTuple_GET_SIZE(entry) == 2
-        && PyUnicode_Check(PyTuple_GET_ITEM(entry, 0))
-        && PyUnicode_Check(PyTuple_GET_ITEM(entry, 1))) {
+    if (PyTuple_Check(entry) && PyTuple_GET_SIZE(entry) == 2 &&
+        PyUnicode_Check(PyTuple_GET_ITEM(entry, 0)) &&
+        PyUnicode_Check(PyTuple_GET_ITEM(entry, 1))) {
         object = unpickler_find_global(unpickler, PyTuple_GET_ITEM(entry, 0),
                                        PyTuple_GET_ITEM(entry, 1));
     }
     else {
-        unpickler_fail(unpickler, PyExc_ValueError, "_inverted_registry[%lu] is no pair",
-                       (unsigned long)code);
+        unpickler_fail(unpickler, PyExc_ValueError,
+                       "_inverted_registry[%lu] is no pair", (unsigned long)code);
     }
     Py_DECREF(entry);
     return load_push(unpickler, object);
@@ -180,7 +180,8 @@ load_reduce(struct unpickler *unpickler)
 }
 
 static PyObject *
-type_new(struct unpickler *unpickler, PyTypeObject *type, PyObject *args, PyObject *kwargs)
+type_new(struct unpickler *unpickler, PyTypeObject *type, PyObject *args,
+         PyObject *kwargs)
 {
     PyObject *object;
 
@@ -196,7 +197,8 @@ type_new(struct unpickler *unpickler, PyTypeObject *type, PyObject *args, PyObje
 
 /* class.__new__(class, *args, **kwargs) */
 static PyObject *
-class_new(struct unpickler *unpickler, PyObject *class, PyObject *args, PyObject *kwargs)
+class_new(struct unpickler *unpickler, PyObject *class, PyObject *args,
+          PyObject *kwargs)
 {
     PyTypeObject *type = (PyTypeObject *)class;
 

@@ -25,27 +25,21 @@ struct load_stack {
 };
 
 /* Room for one value more, or -1 with MemoryError. */
-int
-load_stack_grow(struct load_stack *stack);
+int load_stack_grow(struct load_stack *stack);
 
 /* Open a mark at the present height. */
-int
-load_stack_mark(struct load_stack *stack);
+int load_stack_mark(struct load_stack *stack);
 
 /* Close the last mark; the caller has taken what lay above it. */
-void
-load_stack_unmark(struct load_stack *stack);
+void load_stack_unmark(struct load_stack *stack);
 
 /* Release what lies at `from` and above; NULL where an opcode has moved a value away. */
-void
-load_stack_cut(struct load_stack *stack, PyObject **from);
+void load_stack_cut(struct load_stack *stack, PyObject **from);
 
 /* Release all values and marks; the memory is kept. */
-void
-load_stack_clear(struct load_stack *stack);
+void load_stack_clear(struct load_stack *stack);
 
-void
-load_stack_done(struct load_stack *stack);
+void load_stack_done(struct load_stack *stack);
 
 /* How many values lie above the last mark. */
 static inline size_t

@@ -91,7 +91,8 @@ float_parse(struct unpickler *unpickler, const char *text)
         return NULL;
     }
     if (*end) {
-        unpickler_fail(unpickler, PyExc_ValueError, "could not convert string to float");
+        unpickler_fail(unpickler, PyExc_ValueError,
+                       "could not convert string to float");
         return NULL;
     }
     return PyFloat_FromDouble(value);

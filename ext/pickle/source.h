@@ -57,64 +57,53 @@ struct source_file {
 };
 
 struct source {
-    const uint8_t *at;        /* the next byte */
-    const uint8_t *end;       /* one past the last byte of the window */
-    uint64_t bias;            /* a byte's offset is its address + bias, modulo 2^64 */
-    uint64_t frame_left;      /* bytes of the current frame behind the window */
+    const uint8_t *at;   /* the next byte */
+    const uint8_t *end;  /* one past the last byte of the window */
+    uint64_t bias;       /* a byte's offset is its address + bias, modulo 2^64 */
+    uint64_t frame_left; /* bytes of the current frame behind the window */
     const struct source_ops *ops;
-    void *stream;             /* for the operations of a C stream */
-    int may_read_ahead;       /* a C stream that nobody else reads */
-    uint8_t *buffer;          /* the window's memory, unless it is borrowed */
+    void *stream;       /* for the operations of a C stream */
+    int may_read_ahead; /* a C stream that nobody else reads */
+    uint8_t *buffer;    /* the window's memory, unless it is borrowed */
     size_t capacity_bytes;
-    Py_buffer view;           /* memory */
+    Py_buffer view; /* memory */
     struct source_file file;
 };
 
 /* The bytes of a C-contiguous buffer, pinned until source_done(). */
-int
-source_of_buffer(struct source *source, PyObject *data);
+int source_of_buffer(struct source *source, PyObject *data);
 
 /* A Python file with read() and readline(); peek() and readinto() are used when there.
  * TypeError when one of the two is missing. */
-int
-source_of_file(struct source *source, PyObject *file);
+int source_of_file(struct source *source, PyObject *file);
 
 /* A C stream: `ops` outlive the source. It may be read ahead of the pickle's end; what
  * follows the pickle is then got with source_take() and source_read(). */
-void
-source_of_stream(struct source *source, const struct source_ops *ops, void *stream);
+void source_of_stream(struct source *source, const struct source_ops *ops,
+                      void *stream);
 
-void
-source_done(struct source *source);
+void source_done(struct source *source);
 
-int
-source_traverse(struct source *source, visitproc visit, void *arg);
+int source_traverse(struct source *source, visitproc visit, void *arg);
 
 /* Make the window at least `need` bytes long. */
-int
-source_more(struct source *source, size_t need);
+int source_more(struct source *source, size_t need);
 
-int
-source_line(struct source *source, const uint8_t **ret_line, size_t *ret_n_bytes);
+int source_line(struct source *source, const uint8_t **ret_line, size_t *ret_n_bytes);
 
 /* *ret_n_bytes is how many came, also with SOURCE_SHORT. */
-int
-source_read(struct source *source, uint8_t *dst, size_t n, size_t *ret_n_bytes);
+int source_read(struct source *source, uint8_t *dst, size_t n, size_t *ret_n_bytes);
 
 /* The next n bytes belong together: they may be read in bulk. */
-int
-source_frame(struct source *source, uint64_t n);
+int source_frame(struct source *source, uint64_t n);
 
-int
-source_settle(struct source *source);
+int source_settle(struct source *source);
 
 /* For operations: put n bytes behind the window. */
-int
-source_append(struct source *source, const uint8_t *bytes, size_t n);
+int source_append(struct source *source, const uint8_t *bytes, size_t n);
 
 /* For operations: an empty window, of which nothing is owned. */
-void
-source_empty_window(struct source *source);
+void source_empty_window(struct source *source);
 
 static inline size_t
 source_here(const struct source *source)

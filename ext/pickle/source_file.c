@@ -114,8 +114,8 @@ file_read(struct source *source, uint8_t *dst, size_t n)
         return file_read_into(source->file.readinto, dst, n);
     }
     /* A read() that is not the interpreter's own may allocate all that it is asked for. */
-    bytes = file_call(source->file.read, n < SOURCE_CHUNK_BYTES ? n : SOURCE_CHUNK_BYTES,
-                      1);
+    bytes = file_call(source->file.read,
+                      n < SOURCE_CHUNK_BYTES ? n : SOURCE_CHUNK_BYTES, 1);
     if (!bytes) {
         return -1;
     }
@@ -224,7 +224,8 @@ file_line(struct source *source)
         return -1;
     }
     if (!PyBytes_Check(line)) {
-        PyErr_Format(PyExc_ValueError, "the file's readline() returned %.100s, not bytes",
+        PyErr_Format(PyExc_ValueError,
+                     "the file's readline() returned %.100s, not bytes",
                      Py_TYPE(line)->tp_name);
         r = -1;
     }
@@ -258,8 +259,8 @@ file_bind(struct source_file *methods, PyObject *file)
     if (r > 0) {
         r = file_attribute(file, "readinto", &methods->readinto);
     }
-    if (r < 0 || file_attribute(file, "read", &methods->read) < 0
-        || file_attribute(file, "readline", &methods->readline) < 0) {
+    if (r < 0 || file_attribute(file, "read", &methods->read) < 0 ||
+        file_attribute(file, "readline", &methods->readline) < 0) {
         return -1;
     }
     if (!methods->read || !methods->readline) {

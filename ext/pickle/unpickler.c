@@ -10,8 +10,8 @@ static inline int
 unpickler_step(struct unpickler *unpickler, uint8_t op)
 {
     switch (op) {
-#define STEP_CASE(code, name, function)                                                  \
-    case code:                                                                           \
+#define STEP_CASE(code, name, function) \
+    case code:                          \
         return function(unpickler);
         LOAD_HOT_OPS(STEP_CASE)
         LOAD_COLD_OPS(STEP_CASE)
@@ -29,7 +29,8 @@ unpickler_ended(struct unpickler *unpickler, int r)
         return -1;
     }
     if (unpickler->source.frame_left) {
-        return unpickler_refuse(unpickler, "pickle data was truncated: a frame has %llu "
+        return unpickler_refuse(unpickler,
+                                "pickle data was truncated: a frame has %llu "
                                 "bytes more",
                                 (unsigned long long)unpickler->source.frame_left);
     }
@@ -105,17 +106,17 @@ option_buffers(PyObject *option, PyObject **ret_iterator)
 }
 
 static int
-unpickler_set_options(struct unpickler *unpickler, const struct unpickler_options *options)
+unpickler_set_options(struct unpickler *unpickler,
+                      const struct unpickler_options *options)
 {
     if (options->find_class && options->find_class != Py_None) {
         unpickler->find_class = Py_NewRef(options->find_class);
     }
-    if (find_policy_init(&unpickler->policy, options->allow) < 0
-        || option_buffers(options->buffers, &unpickler->buffers) < 0
-        || option_text(options->encoding, &unpickler->encoding,
-                       &unpickler->encoding_name) < 0
-        || option_text(options->errors, &unpickler->errors, &unpickler->errors_name)
-               < 0) {
+    if (find_policy_init(&unpickler->policy, options->allow) < 0 ||
+        option_buffers(options->buffers, &unpickler->buffers) < 0 ||
+        option_text(options->encoding, &unpickler->encoding,
+                    &unpickler->encoding_name) < 0 ||
+        option_text(options->errors, &unpickler->errors, &unpickler->errors_name) < 0) {
         return -1;
     }
     if (strcmp(unpickler->encoding_name, "bytes") == 0) {
@@ -167,8 +168,8 @@ unpickler_traverse(struct unpickler *unpickler, visitproc visit, void *arg)
     Py_VISIT(unpickler->find_class);
     Py_VISIT(unpickler->persistent_load);
     Py_VISIT(unpickler->buffers);
-    if (find_policy_traverse(&unpickler->policy, visit, arg)
-        || load_memo_traverse(&unpickler->memo, visit, arg)) {
+    if (find_policy_traverse(&unpickler->policy, visit, arg) ||
+        load_memo_traverse(&unpickler->memo, visit, arg)) {
         return 1;
     }
     return source_traverse(&unpickler->source, visit, arg);

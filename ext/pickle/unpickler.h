@@ -70,11 +70,11 @@ struct unpickler {
     struct source source;
     struct load_stack stack;
     struct load_memo memo;
-    uint64_t op_offset; /* where the current opcode stands */
-    uint8_t op;         /* 0 outside of a load */
+    uint64_t op_offset;    /* where the current opcode stands */
+    uint8_t op;            /* 0 outside of a load */
     uint8_t has_odd_state; /* a state held `__setstate__`: no short cuts in BUILD */
-    int gc_was_enabled; /* what leaving the loop restores */
-    int protocol;       /* of the last PROTO */
+    int gc_was_enabled;    /* what leaving the loop restores */
+    int protocol;          /* of the last PROTO */
     int fix_imports;
     struct core_state *state;
     struct find_policy policy;
@@ -104,49 +104,40 @@ unpickler_leave_loop(struct unpickler *unpickler)
 /* Options as pickle.loads() has them by default. */
 #define UNPICKLER_OPTIONS_INIT {.fix_imports = 1}
 
-int
-unpickler_init(struct unpickler *unpickler, struct core_state *state,
-               const struct unpickler_options *options);
+int unpickler_init(struct unpickler *unpickler, struct core_state *state,
+                   const struct unpickler_options *options);
 
-void
-unpickler_done(struct unpickler *unpickler);
+void unpickler_done(struct unpickler *unpickler);
 
-int
-unpickler_traverse(struct unpickler *unpickler, visitproc visit, void *arg);
+int unpickler_traverse(struct unpickler *unpickler, visitproc visit, void *arg);
 
 /* The next pickle's value: a new reference, or NULL with an exception. */
-PyObject *
-unpickler_load(struct unpickler *unpickler);
+PyObject *unpickler_load(struct unpickler *unpickler);
 
 /* The default find_class: policy, import, attribute. A new reference or NULL. */
-PyObject *
-unpickler_find_class(struct unpickler *unpickler, PyObject *module, PyObject *name);
+PyObject *unpickler_find_class(struct unpickler *unpickler, PyObject *module,
+                               PyObject *name);
 
 /* What an opcode that names a global gets: hooks, policy, then find_class. */
-PyObject *
-unpickler_find_global(struct unpickler *unpickler, PyObject *module, PyObject *name);
+PyObject *unpickler_find_global(struct unpickler *unpickler, PyObject *module,
+                                PyObject *name);
 
 /* -1 with UnpicklingError unless the policy lets the stream call `object`. */
-int
-unpickler_check_call(struct unpickler *unpickler, PyObject *object);
+int unpickler_check_call(struct unpickler *unpickler, PyObject *object);
 
 /* Raise `type` with a message as of PyErr_Format, and where the stream is. Returns -1. */
-int
-unpickler_fail(struct unpickler *unpickler, PyObject *type, const char *format, ...);
+int unpickler_fail(struct unpickler *unpickler, PyObject *type, const char *format,
+                   ...);
 
 /* The same with UnpicklingError. */
-int
-unpickler_refuse(struct unpickler *unpickler, const char *format, ...);
+int unpickler_refuse(struct unpickler *unpickler, const char *format, ...);
 
 /* The stream ended inside an argument of `claimed` bytes of which `left` came. */
-int
-unpickler_truncated(struct unpickler *unpickler, uint64_t claimed, uint64_t left);
+int unpickler_truncated(struct unpickler *unpickler, uint64_t claimed, uint64_t left);
 
 /* The stack has not what the opcode needs. */
-int
-unpickler_underflow(struct unpickler *unpickler);
+int unpickler_underflow(struct unpickler *unpickler);
 
-int
-unpickler_no_mark(struct unpickler *unpickler);
+int unpickler_no_mark(struct unpickler *unpickler);
 
 #endif

@@ -9,8 +9,8 @@ static const char *
 op_name(uint8_t op)
 {
     switch (op) {
-#define OP_NAME(code, name, function)                                                    \
-    case code:                                                                           \
+#define OP_NAME(code, name, function) \
+    case code:                        \
         return #name;
         LOAD_HOT_OPS(OP_NAME)
         LOAD_COLD_OPS(OP_NAME)
@@ -76,8 +76,8 @@ unpickler_truncated(struct unpickler *unpickler, uint64_t claimed, uint64_t left
 
     if (place) {
         PyErr_Format(unpickler->state->unpickling_error,
-                     "pickle data was truncated %U: %llu bytes claimed, %llu left", place,
-                     (unsigned long long)claimed, (unsigned long long)left);
+                     "pickle data was truncated %U: %llu bytes claimed, %llu left",
+                     place, (unsigned long long)claimed, (unsigned long long)left);
         Py_DECREF(place);
     }
     return -1;

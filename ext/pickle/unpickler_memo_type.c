@@ -75,9 +75,11 @@ memo_dict_of(PyObject *op, PyObject *value)
     if (PyDict_Check(value)) {
         return Py_NewRef(value);
     }
-    return PyErr_Format(PyExc_TypeError,
-                        "'memo' attribute must be a memo of an Unpickler or a dict, not "
-                        "%.200s", Py_TYPE(value)->tp_name);
+    return PyErr_Format(
+        PyExc_TypeError,
+        "'memo' attribute must be a memo of an Unpickler or a dict, not "
+        "%.200s",
+        Py_TYPE(value)->tp_name);
 }
 
 int
@@ -179,7 +181,7 @@ static PyType_Slot memo_slots[] = {
 PyType_Spec unpickler_memo_type_spec = {
     .name = "cjoblib._core.UnpicklerMemo",
     .basicsize = sizeof(struct unpickler_memo_object),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE
-             | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE |
+             Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .slots = memo_slots,
 };

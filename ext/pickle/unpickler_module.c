@@ -33,8 +33,8 @@ static int
 loads_text(PyObject **option, PyObject *name, PyObject *value)
 {
     if (!PyUnicode_Check(value)) {
-        PyErr_Format(PyExc_TypeError, "pickle_loads(): %U must be str, not %.100s", name,
-                     Py_TYPE(value)->tp_name);
+        PyErr_Format(PyExc_TypeError, "pickle_loads(): %U must be str, not %.100s",
+                     name, Py_TYPE(value)->tp_name);
         return -1;
     }
     *option = value;
@@ -84,19 +84,21 @@ loads_parse(PyObject *const *args, Py_ssize_t n_args, PyObject *keywords,
         return -1;
     }
     for (Py_ssize_t i = 0; i < n; i++) {
-        if (loads_keyword(options, PyTuple_GET_ITEM(keywords, i), args[n_args + i]) < 0) {
+        if (loads_keyword(options, PyTuple_GET_ITEM(keywords, i), args[n_args + i]) <
+            0) {
             return -1;
         }
     }
     return 0;
 }
 
-PyDoc_STRVAR(pickle_loads_doc,
-             "pickle_loads($module, data, /, *, fix_imports=True, encoding='ASCII', "
-             "errors='strict', buffers=None, allow=None, find_class=None)\n--\n\n"
-             "The object in a bytes-like object, as pickle.loads() has it.\n\n"
-             "`allow` is as of Unpickler; find_class(module, name) is called for the names\n"
-             "that it passes.");
+PyDoc_STRVAR(
+    pickle_loads_doc,
+    "pickle_loads($module, data, /, *, fix_imports=True, encoding='ASCII', "
+    "errors='strict', buffers=None, allow=None, find_class=None)\n--\n\n"
+    "The object in a bytes-like object, as pickle.loads() has it.\n\n"
+    "`allow` is as of Unpickler; find_class(module, name) is called for the names\n"
+    "that it passes.");
 
 static PyObject *
 pickle_loads(PyObject *module, PyObject *const *args, Py_ssize_t n_args,
@@ -107,9 +109,9 @@ pickle_loads(PyObject *module, PyObject *const *args, Py_ssize_t n_args,
     struct unpickler unpickler;
     PyObject *value = NULL;
 
-    if (loads_parse(args, n_args, keywords, &options) < 0
-        || unpickler_state_ready(state) < 0
-        || unpickler_init(&unpickler, state, &options) < 0) {
+    if (loads_parse(args, n_args, keywords, &options) < 0 ||
+        unpickler_state_ready(state) < 0 ||
+        unpickler_init(&unpickler, state, &options) < 0) {
         return NULL;
     }
     if (source_of_buffer(&unpickler.source, args[0]) == 0) {
@@ -133,9 +135,12 @@ unpickler_intern(struct core_state *state)
         PyObject **slot;
         const char *name;
     } names[] = {
-        {&state->str_setstate, "__setstate__"}, {&state->str_dict, "__dict__"},
-        {&state->str_extend, "extend"},         {&state->str_append, "append"},
-        {&state->str_add, "add"},               {&state->str_find_class, "find_class"},
+        {&state->str_setstate, "__setstate__"},
+        {&state->str_dict, "__dict__"},
+        {&state->str_extend, "extend"},
+        {&state->str_append, "append"},
+        {&state->str_add, "add"},
+        {&state->str_find_class, "find_class"},
         {&state->str_persistent_load, "persistent_load"},
     };
 
@@ -153,12 +158,13 @@ unpickler_module_exec(PyObject *module)
 {
     struct core_state *state = core_state(module);
 
-    state->unpickler_type = PyType_FromModuleAndSpec(module, &unpickler_type_spec, NULL);
+    state->unpickler_type =
+        PyType_FromModuleAndSpec(module, &unpickler_type_spec, NULL);
     state->unpickler_memo_type =
         PyType_FromModuleAndSpec(module, &unpickler_memo_type_spec, NULL);
-    if (!state->unpickler_type || !state->unpickler_memo_type
-        || PyModule_AddType(module, (PyTypeObject *)state->unpickler_type) < 0
-        || unpickler_intern(state) < 0) {
+    if (!state->unpickler_type || !state->unpickler_memo_type ||
+        PyModule_AddType(module, (PyTypeObject *)state->unpickler_type) < 0 ||
+        unpickler_intern(state) < 0) {
         return -1;
     }
     return PyModule_AddFunctions(module, unpickler_functions);

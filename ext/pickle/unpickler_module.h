@@ -8,11 +8,9 @@
 struct core_state;
 
 /* Called once by core_exec(). */
-int
-unpickler_module_exec(PyObject *module);
+int unpickler_module_exec(PyObject *module);
 
 /* Get what is made on first use; before every unpickler_init(). */
-int
-unpickler_state_ready(struct core_state *state);
+int unpickler_state_ready(struct core_state *state);
 
 #endif

@@ -8,18 +8,18 @@
  * name_mapping       _compat_pickle.NAME_MAPPING: globals of Python 2
  * import_mapping     _compat_pickle.IMPORT_MAPPING: its modules
  * str_*              interned names */
-#define UNPICKLER_STATE_OBJECTS(X)                                                       \
-    X(unpickler_type)                                                                    \
-    X(unpickler_memo_type)                                                               \
-    X(unpickling_error)                                                                  \
-    X(name_mapping)                                                                      \
-    X(import_mapping)                                                                    \
-    X(str_setstate)                                                                      \
-    X(str_dict)                                                                          \
-    X(str_extend)                                                                        \
-    X(str_append)                                                                        \
-    X(str_add)                                                                           \
-    X(str_find_class)                                                                    \
+#define UNPICKLER_STATE_OBJECTS(X) \
+    X(unpickler_type)              \
+    X(unpickler_memo_type)         \
+    X(unpickling_error)            \
+    X(name_mapping)                \
+    X(import_mapping)              \
+    X(str_setstate)                \
+    X(str_dict)                    \
+    X(str_extend)                  \
+    X(str_append)                  \
+    X(str_add)                     \
+    X(str_find_class)              \
     X(str_persistent_load)
 
 #endif

@@ -45,12 +45,13 @@ static int
 unpickler_parse(PyObject *args, PyObject *kwargs, PyObject **ret_file,
                 struct unpickler_options *options)
 {
-    static char *names[] = {"file", "fix_imports", "encoding", "errors",
-                            "buffers", "allow", NULL};
+    static char *names[] = {"file",    "fix_imports", "encoding", "errors",
+                            "buffers", "allow",       NULL};
 
-    return PyArg_ParseTupleAndKeywords(
-               args, kwargs, "O|$pUUOO:Unpickler", names, ret_file, &options->fix_imports,
-               &options->encoding, &options->errors, &options->buffers, &options->allow)
+    return PyArg_ParseTupleAndKeywords(args, kwargs, "O|$pUUOO:Unpickler", names,
+                                       ret_file, &options->fix_imports,
+                                       &options->encoding, &options->errors,
+                                       &options->buffers, &options->allow)
                ? 0
                : -1;
 }
@@ -66,8 +67,8 @@ unpickler_reset(struct unpickler_object *self, PyObject *file,
     }
     self->is_ready = 0;
     unpickler_done(&self->unpickler);
-    if (unpickler_init(&self->unpickler, state, options) < 0
-        || source_of_file(&self->unpickler.source, file) < 0) {
+    if (unpickler_init(&self->unpickler, state, options) < 0 ||
+        source_of_file(&self->unpickler.source, file) < 0) {
         return -1;
     }
     self->is_ready = 1;
@@ -82,8 +83,8 @@ unpickler_type_init(PyObject *op, PyObject *args, PyObject *kwargs)
     PyObject *file;
     int r;
 
-    if (unpickler_parse(args, kwargs, &file, &options) < 0
-        || unpickler_enter_alone(self) < 0) {
+    if (unpickler_parse(args, kwargs, &file, &options) < 0 ||
+        unpickler_enter_alone(self) < 0) {
         return -1;
     }
     r = unpickler_reset(self, file, &options);
@@ -143,11 +144,12 @@ unpickler_not_ready(PyObject *op)
                         Py_TYPE(op)->tp_name);
 }
 
-PyDoc_STRVAR(unpickler_find_class_doc,
-             "find_class($self, module_name, global_name, /)\n--\n\n"
-             "The object of that name, imported when `allow` lets it be.\n\n"
-             "Subclasses and instances may have their own; it is called for names that\n"
-             "`allow` has passed.");
+PyDoc_STRVAR(
+    unpickler_find_class_doc,
+    "find_class($self, module_name, global_name, /)\n--\n\n"
+    "The object of that name, imported when `allow` lets it be.\n\n"
+    "Subclasses and instances may have their own; it is called for names that\n"
+    "`allow` has passed.");
 
 static PyObject *
 unpickler_type_find_class(PyObject *op, PyObject *const *args, Py_ssize_t n_args)
@@ -164,10 +166,11 @@ unpickler_type_find_class(PyObject *op, PyObject *const *args, Py_ssize_t n_args
     return unpickler_find_class(&self->unpickler, args[0], args[1]);
 }
 
-PyDoc_STRVAR(unpickler_persistent_load_doc,
-             "persistent_load($self, pid, /)\n--\n\n"
-             "The object behind a persistent id: there is none, unless a subclass or the\n"
-             "instance has its own method.");
+PyDoc_STRVAR(
+    unpickler_persistent_load_doc,
+    "persistent_load($self, pid, /)\n--\n\n"
+    "The object behind a persistent id: there is none, unless a subclass or the\n"
+    "instance has its own method.");
 
 static PyObject *
 unpickler_type_persistent_load(PyObject *op, PyObject *Py_UNUSED(pid))
@@ -192,8 +195,8 @@ unpickler_find_hook(struct unpickler_object *self, PyObject *name, PyCFunction o
     if (!hook) {
         return -1;
     }
-    if (PyCFunction_Check(hook) && PyCFunction_GetFunction(hook) == own
-        && PyCFunction_GetSelf(hook) == (PyObject *)self) {
+    if (PyCFunction_Check(hook) && PyCFunction_GetFunction(hook) == own &&
+        PyCFunction_GetSelf(hook) == (PyObject *)self) {
         Py_CLEAR(hook);
     }
     *ret_hook = hook;
@@ -227,11 +230,12 @@ unpickler_unbind(struct unpickler_object *self)
     Py_CLEAR(self->unpickler.persistent_load);
 }
 
-PyDoc_STRVAR(unpickler_load_doc,
-             "load($self, /)\n--\n\n"
-             "The next object of the file.\n\n"
-             "Raises pickle.UnpicklingError where the stream is not what it should be, with\n"
-             "the offset and the opcode, and EOFError when there is no further object.");
+PyDoc_STRVAR(
+    unpickler_load_doc,
+    "load($self, /)\n--\n\n"
+    "The next object of the file.\n\n"
+    "Raises pickle.UnpicklingError where the stream is not what it should be, with\n"
+    "the offset and the opcode, and EOFError when there is no further object.");
 
 static PyObject *
 unpickler_type_load(PyObject *op, PyObject *Py_UNUSED(ignored))
@@ -263,15 +267,16 @@ unpickler_type_allow(PyObject *op, void *Py_UNUSED(closure))
 
 static PyMethodDef unpickler_methods[] = {
     {"load", unpickler_type_load, METH_NOARGS, unpickler_load_doc},
-    {"find_class", (PyCFunction)(void (*)(void))unpickler_type_find_class, METH_FASTCALL,
-     unpickler_find_class_doc},
+    {"find_class", (PyCFunction)(void (*)(void))unpickler_type_find_class,
+     METH_FASTCALL, unpickler_find_class_doc},
     {"persistent_load", unpickler_type_persistent_load, METH_O,
      unpickler_persistent_load_doc},
     {NULL, NULL, 0, NULL},
 };
 
 static PyMemberDef unpickler_members[] = {
-    {"__dictoffset__", T_PYSSIZET, offsetof(struct unpickler_object, dict), READONLY, NULL},
+    {"__dictoffset__", T_PYSSIZET, offsetof(struct unpickler_object, dict), READONLY,
+     NULL},
     {NULL, 0, 0, 0, NULL},
 };
 
@@ -285,30 +290,26 @@ static PyGetSetDef unpickler_getset[] = {
     {NULL, NULL, NULL, NULL, NULL},
 };
 
-PyDoc_STRVAR(unpickler_type_doc,
-             "Unpickler(file, *, fix_imports=True, encoding='ASCII', errors='strict', "
-             "buffers=None, allow=None)\n--\n\n"
-             "Reads pickles of protocols 0 to 5 from a file, as pickle.Unpickler does.\n\n"
-             "`allow` is a collection of patterns 'module.name', in which '*' stands for a\n"
-             "component and at the end for all that follow: nothing else is imported.");
+PyDoc_STRVAR(
+    unpickler_type_doc,
+    "Unpickler(file, *, fix_imports=True, encoding='ASCII', errors='strict', "
+    "buffers=None, allow=None)\n--\n\n"
+    "Reads pickles of protocols 0 to 5 from a file, as pickle.Unpickler does.\n\n"
+    "`allow` is a collection of patterns 'module.name', in which '*' stands for a\n"
+    "component and at the end for all that follow: nothing else is imported.");
 
 static PyType_Slot unpickler_slots[] = {
-    {Py_tp_doc, (void *)unpickler_type_doc},
-    {Py_tp_new, unpickler_type_new},
-    {Py_tp_init, unpickler_type_init},
-    {Py_tp_dealloc, unpickler_type_dealloc},
-    {Py_tp_traverse, unpickler_type_traverse},
-    {Py_tp_clear, unpickler_type_clear},
-    {Py_tp_methods, unpickler_methods},
-    {Py_tp_members, unpickler_members},
-    {Py_tp_getset, unpickler_getset},
-    {0, NULL},
+    {Py_tp_doc, (void *)unpickler_type_doc},   {Py_tp_new, unpickler_type_new},
+    {Py_tp_init, unpickler_type_init},         {Py_tp_dealloc, unpickler_type_dealloc},
+    {Py_tp_traverse, unpickler_type_traverse}, {Py_tp_clear, unpickler_type_clear},
+    {Py_tp_methods, unpickler_methods},        {Py_tp_members, unpickler_members},
+    {Py_tp_getset, unpickler_getset},          {0, NULL},
 };
 
 PyType_Spec unpickler_type_spec = {
     .name = "cjoblib._core.Unpickler",
     .basicsize = sizeof(struct unpickler_object),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC
-             | Py_TPFLAGS_IMMUTABLETYPE,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC |
+             Py_TPFLAGS_IMMUTABLETYPE,
     .slots = unpickler_slots,
 };

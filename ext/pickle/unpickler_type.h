@@ -23,17 +23,13 @@ enum { UNPICKLER_NESTED = 1 };
 
 /* 0, or UNPICKLER_NESTED when this thread is inside already (nothing to leave), or -1 with
  * RuntimeError when another thread is. */
-int
-unpickler_enter(struct unpickler_object *self);
+int unpickler_enter(struct unpickler_object *self);
 
-void
-unpickler_leave(struct unpickler_object *self);
+void unpickler_leave(struct unpickler_object *self);
 
 /* Attribute `memo`. */
-PyObject *
-unpickler_memo_get(PyObject *op, void *closure);
+PyObject *unpickler_memo_get(PyObject *op, void *closure);
 
-int
-unpickler_memo_set(PyObject *op, PyObject *value, void *closure);
+int unpickler_memo_set(PyObject *op, PyObject *value, void *closure);
 
 #endif
