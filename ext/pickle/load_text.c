@@ -148,7 +148,9 @@ escape_octal(const uint8_t *p, const uint8_t *end, uint8_t *ret_value)
     while (n < 3 && p + n < end && p[n] >= '0' && p[n] <= '7') {
         value = value * 8 + (unsigned)(p[n++] - '0');
     }
-    *ret_value = (uint8_t)value;
+    if (n > 0) {
+        *ret_value = (uint8_t)value;
+    }
     return n;
 }
 

@@ -210,11 +210,24 @@ file_prefetch(struct source *source, size_t need)
     return 1;
 }
 
+/* A line that does not end in a newline is the file's last. */
+static int
+file_line_append(struct source *source, PyObject *line)
+{
+    size_t n = (size_t)PyBytes_GET_SIZE(line);
+    const uint8_t *bytes = (const uint8_t *)PyBytes_AS_STRING(line);
+
+    if (source_append(source, bytes, n) < 0) {
+        return -1;
+    }
+    return n > 0 && bytes[n - 1] == '\n' ? 0 : SOURCE_SHORT;
+}
+
 static int
 file_line(struct source *source)
 {
     PyObject *line;
-    int r;
+    int r = -1;
 
     if (file_settle(source) < 0) {
         return -1;
@@ -223,18 +236,12 @@ file_line(struct source *source)
     if (!line) {
         return -1;
     }
-    if (!PyBytes_Check(line)) {
-        PyErr_Format(PyExc_ValueError,
-                     "the file's readline() returned %.100s, not bytes",
-                     Py_TYPE(line)->tp_name);
-        r = -1;
-    }
-    else if (PyBytes_GET_SIZE(line) == 0) {
-        r = SOURCE_SHORT;
+    if (PyBytes_Check(line)) {
+        r = file_line_append(source, line);
     }
     else {
-        r = source_append(source, (const uint8_t *)PyBytes_AS_STRING(line),
-                          (size_t)PyBytes_GET_SIZE(line));
+        PyErr_Format(PyExc_ValueError, "the file's readline() returned %.100s, not bytes",
+                     Py_TYPE(line)->tp_name);
     }
     Py_DECREF(line);
     return r;
