@@ -19,7 +19,7 @@ from cjoblib import _core  # noqa: E402
 _SIZES = "sizes of _pickle's own structs"
 _PICKLER = "tests a pickler only"
 
-#: Tests of the suites that are not run: (mixin, name) -> why.
+#: Suites that are not run -> why.
 SKIPPED = {
     "SizeofTests": _SIZES,
     "AbstractPicklingErrorTests": _PICKLER,
