@@ -116,8 +116,8 @@ sanitize: .build/asan/build.ninja
 	@ninja --quiet -C .build/asan
 	@meson test -C .build/asan --no-rebuild --print-errorlogs --timeout-multiplier 5
 	@DESTDIR=$(CURDIR)/.build/asan-root meson install -C .build/asan --quiet --no-rebuild \
-	    --tags python-runtime
-	@env ASAN_OPTIONS=detect_leaks=0 $(ASAN_ENV) $(PY) -m pytest -q -m 'not slow' tests/python
+	    --tags runtime,python-runtime
+	@env ASAN_OPTIONS=detect_leaks=0 $(ASAN_ENV) $(PY) -m pytest -q -m "not slow" tests/python
 
 clean:
 	rm -rf .build

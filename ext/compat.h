@@ -126,4 +126,127 @@ compat_optional_attribute(PyObject *obj, const char *name, PyObject **ret_value)
 #endif
 }
 
+/* Until 3.11 the collector runs inside the allocation of a container, and making many
+ * of them makes it run often; from 3.12 on it waits for bytecode. Returns what
+ * compat_gc_resume() is to be given. Nobody else may run in between. */
+static inline int
+compat_gc_pause(void)
+{
+#if PY_VERSION_HEX < 0x030C0000
+    return PyGC_Disable();
+#else
+    return 0;
+#endif
+}
+
+static inline void
+compat_gc_resume(int was_enabled)
+{
+    if (was_enabled) {
+        (void)PyGC_Enable();
+    }
+}
+
+/* PyList_Append() to an exact list that takes the reference, unless it fails. */
+static inline int
+compat_list_take(PyObject *list, PyObject *item)
+{
+#ifndef Py_GIL_DISABLED
+    Py_ssize_t n = PyList_GET_SIZE(list);
+
+    if (n < ((PyListObject *)list)->allocated) {
+        PyList_SET_ITEM(list, n, item);
+        Py_SET_SIZE((PyVarObject *)list, n + 1);
+        return 0;
+    }
+#endif
+    if (PyList_Append(list, item) < 0) {
+        return -1;
+    }
+    Py_DECREF(item);
+    return 0;
+}
+
+/* Look an attribute up that may be missing: 1 and a new reference, 0, or -1. */
+static inline int
+compat_find_attr(PyObject *object, PyObject *name, PyObject **ret_value)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    return PyObject_GetOptionalAttr(object, name, ret_value);
+#else
+    *ret_value = PyObject_GetAttr(object, name);
+    if (*ret_value) {
+        return 1;
+    }
+    if (!PyErr_ExceptionMatches(PyExc_AttributeError)) {
+        return -1;
+    }
+    PyErr_Clear();
+    return 0;
+#endif
+}
+
+#if PY_VERSION_HEX < 0x030D0000
+/* Hexadecimal digits, high ones first, of the magnitude of the number at p. */
+static inline void
+compat_hex_from_le(const unsigned char *p, size_t n, int is_negative, char *hex)
+{
+    unsigned carry = is_negative != 0;
+
+    for (size_t i = 0; i < n; i++) {
+        unsigned byte = (is_negative ? p[i] ^ 0xffu : p[i]) + carry;
+
+        carry = byte >> 8;
+        hex[2 * (n - i) - 1] = "0123456789abcdef"[byte & 0xf];
+        hex[2 * (n - i) - 2] = "0123456789abcdef"[(byte >> 4) & 0xf];
+    }
+}
+#endif
+
+/* The int whose two's complement is the n > 0 little-endian bytes at p. */
+static inline PyObject *
+compat_long_from_le(const unsigned char *p, size_t n)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    return PyLong_FromNativeBytes(p, n, Py_ASNATIVEBYTES_LITTLE_ENDIAN);
+#else
+    int is_negative = p[n - 1] >= 0x80;
+    char few[2 * 256 + 2];
+    char *text = n <= 256 ? few : (char *)PyMem_Malloc(2 * n + 2);
+    PyObject *value;
+
+    if (!text) {
+        return PyErr_NoMemory();
+    }
+    text[0] = is_negative ? '-' : '+';
+    compat_hex_from_le(p, n, is_negative, text + 1);
+    text[2 * n + 1] = 0;
+    value = PyLong_FromString(text, NULL, 16);
+    if (text != few) {
+        PyMem_Free(text);
+    }
+    return value;
+#endif
+}
+
+/* An object of the module's state that is made on first use, perhaps by two threads at
+ * once where there is no GIL: the first one stays. compat_slot_set() takes the
+ * reference. */
+static inline PyObject *
+compat_slot_get(PyObject **slot)
+{
+    return __atomic_load_n(slot, __ATOMIC_ACQUIRE);
+}
+
+static inline void
+compat_slot_set(PyObject **slot, PyObject *value)
+{
+    PyObject *none = NULL;
+
+    if (!__atomic_compare_exchange_n(slot, &none, value, 0, __ATOMIC_ACQ_REL,
+                                     __ATOMIC_ACQUIRE)) {
+        Py_DECREF(value);
+    }
+}
+
 #endif

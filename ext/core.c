@@ -13,6 +13,7 @@
 #include "parallel/worker.h"
 #include "pickle/codec_files.h"
 #include "pickle/region.h"
+#include "pickle/unpickler_module.h"
 #include "state.h"
 
 static struct PyModuleDef core_module;
@@ -105,12 +106,11 @@ core_make_names(struct core_state *state)
 {
     state->dumps_keywords = Py_BuildValue("(ss)", "protocol", "buffer_callback");
     state->loads_keywords = Py_BuildValue("(s)", "buffers");
-    state->str_append = PyUnicode_InternFromString("append");
     state->str_compute = PyUnicode_InternFromString("_compute");
     state->str_star = PyUnicode_InternFromString("*");
     state->str_star_star = PyUnicode_InternFromString("**");
-    return state->dumps_keywords && state->loads_keywords && state->str_append &&
-                   state->str_compute && state->str_star && state->str_star_star
+    return state->dumps_keywords && state->loads_keywords && state->str_compute &&
+                   state->str_star && state->str_star_star
                ? 0
                : -1;
 }
@@ -134,7 +134,8 @@ core_exec(PyObject *module)
 
     return core_add_constants(module) < 0 || core_add_types(module, state) < 0 ||
                    core_import_pickle(state) < 0 || core_make_names(state) < 0 ||
-                   canonical_exec(module, state) < 0
+                   canonical_exec(module, state) < 0 ||
+                   unpickler_module_exec(module) < 0
                ? -1
                : 0;
 }

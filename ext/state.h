@@ -4,6 +4,7 @@
 #define EXT_STATE_H
 
 #include "compat.h"
+#include "pickle/unpickler_state.h"
 
 /* X(name): a strong reference, made by core_exec() or on first use. */
 #define STATE_OBJECTS(X)                                                             \
@@ -17,11 +18,9 @@
     X(pool_type)                                                                     \
     X(pickle_dumps)                                                                  \
     X(pickle_loads)                                                                  \
-    X(unpickling_error)                                                              \
     X(dumps_keywords)                                                                \
     X(loads_keywords)                                                                \
     X(cloudpickle_dumps)                                                             \
-    X(str_append)                                                                    \
     X(str_compute)                                                                   \
     X(str_star)                                                                      \
     X(str_star_star)                                                                 \
@@ -42,7 +41,8 @@
     X(numpy_scalar)                                                                  \
     X(numpy_dtype)                                                                   \
     X(numpy_memmap)                                                                  \
-    X(numpy_asarray)
+    X(numpy_asarray)                                                                 \
+    UNPICKLER_STATE_OBJECTS(X)
 
 struct core_state {
 #define STATE_FIELD(name) PyObject *name;

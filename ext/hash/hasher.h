@@ -127,12 +127,10 @@ int pairs_digest(struct hasher *h, PyObject *const *names, PyObject *const *valu
 
 /* RecursionError when the C stack comes near its end. The first levels are let through
  * unseen, since asking for the bounds takes as long as hashing a small object. */
-int
-hasher_check_stack(struct hasher *h);
+int hasher_check_stack(struct hasher *h);
 
 /* The same at any level: before Python code runs, which may hash in its turn. */
-int
-hasher_check_stack_now(struct hasher *h);
+int hasher_check_stack_now(struct hasher *h);
 
 int cycle_digest(struct hasher *h, PyObject *root, struct value *ret);
 
@@ -152,8 +150,7 @@ bool leaf_is_text(PyObject *obj);
 /* The digest of a str, bytes or bytearray of any size. */
 int leaf_text_digest(struct hasher *h, PyObject *obj, struct value *ret);
 
-int
-expand_object(struct hasher *h, PyObject *obj, struct parts *ret_parts);
+int expand_object(struct hasher *h, PyObject *obj, struct parts *ret_parts);
 
 int reduce_object(struct hasher *h, PyObject *obj, struct parts *ret_parts);
 

@@ -1,6 +1,21 @@
-from collections.abc import Buffer, Callable
+from collections.abc import Callable, Iterable
+from os import PathLike
 from pickle import PicklingError
-from typing import Any, final
+from typing import Any, Generic, ParamSpec, Protocol, TypeVar, final
+
+from typing_extensions import Buffer, Self
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+class _Readable(Protocol):
+    def read(self, n: int, /) -> bytes: ...
+    def readline(self) -> bytes: ...
+
+@final
+class UnpicklerMemo:
+    def clear(self) -> None: ...
+    def copy(self) -> dict[int, Any]: ...
 
 version: str
 MISS: int
@@ -16,8 +31,87 @@ class Digest:
     def digest(self) -> bytes: ...
     def hexdigest(self) -> str: ...
 
-class UnhashableError(PicklingError, TypeError): ...
+@final
+class Encoder:
+    def __new__(
+        cls, write: Callable[[bytes], object], kind: str, level: int | None = None
+    ) -> Encoder: ...
+    def write(self, data: Buffer, /) -> int: ...
+    def finish(self) -> None: ...
 
+@final
+class Decoder:
+    def __new__(cls, read: Callable[[int], Buffer | None], kind: str) -> Decoder: ...
+    def readinto(self, buffer: Buffer, /) -> int: ...
+
+@final
+class Region: ...
+
+@final
+class Shelf:
+    @property
+    def path(self) -> str: ...
+    def get(self, key: bytes, /) -> tuple[int, bytes | None, Any]: ...
+    def put(self, key: bytes, metadata: bytes, value: object, /) -> None: ...
+    def has(self, key: bytes, /) -> bool: ...
+    def remove(self, key: bytes, /) -> None: ...
+    def clear(self) -> None: ...
+
+@final
+class Store:
+    def __new__(cls, location: str | bytes | PathLike[Any]) -> Store: ...
+    @property
+    def location(self) -> str: ...
+    def shelf(self, function: str, version: bytes, /) -> Shelf: ...
+    def clear(self) -> None: ...
+    def check(self, fix: bool = False, /) -> dict[str, int]: ...
+
+class Memo(Generic[P, R]):
+    _verbose: int
+    @property
+    def func(self) -> Callable[P, R]: ...
+    @property
+    def _shelf(self) -> Shelf | None: ...
+    def __new__(
+        cls,
+        func: Callable[P, R],
+        shelf: Shelf | None,
+        names: tuple[str, ...],
+        defaults: tuple[Any, ...],
+        missing: object,
+        ignored: frozenset[str],
+        n_positional_only: int,
+        n_positional: int,
+        takes_varargs: bool,
+        takes_keywords: bool,
+        verbose: int,
+        /,
+    ) -> Self: ...
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
+    def _key(self, *args: P.args, **kwargs: P.kwargs) -> bytes | None: ...
+
+@final
+class Pool:
+    def __new__(
+        cls, n_workers: int, argv: list[str], environment: list[str], hello: Buffer
+    ) -> Pool: ...
+    def run(
+        self,
+        calls: Iterable[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]],
+        n_ahead: int,
+        on_failure: Callable[[int, Any, Any], Any],
+        on_death: Callable[[int | None, Any, int, int], Any],
+        on_done: Callable[[int, int], Any] | None,
+        /,
+    ) -> list[Any]: ...
+    def close(self) -> None: ...
+
+def worker_run(
+    fd: int,
+    on_hello: Callable[[bytes], Any],
+    describe: Callable[[BaseException], Any],
+    /,
+) -> None: ...
 def canonical_hash(obj: object, hash_name: str = "xxh128", /) -> str: ...
 def canonical_hash_pairs(
     names: tuple[str, ...], values: tuple[object, ...], /
@@ -25,3 +119,33 @@ def canonical_hash_pairs(
 def register_hasher(
     key: type | tuple[str, str], function: Callable[[Any], object], /
 ) -> None: ...
+
+class Unpickler:
+    memo: UnpicklerMemo | dict[int, Any]
+    @property
+    def allow(self) -> tuple[str, ...] | None: ...
+    def __init__(
+        self,
+        file: _Readable,
+        *,
+        fix_imports: bool = True,
+        encoding: str = "ASCII",
+        errors: str = "strict",
+        buffers: Iterable[Any] | None = None,
+        allow: Iterable[str] | None = None,
+    ) -> None: ...
+    def load(self) -> Any: ...
+    def find_class(self, module_name: str, global_name: str, /) -> Any: ...
+    def persistent_load(self, pid: Any, /) -> Any: ...
+
+def pickle_loads(
+    data: Buffer,
+    /,
+    *,
+    fix_imports: bool = True,
+    encoding: str = "ASCII",
+    errors: str = "strict",
+    buffers: Iterable[Any] | None = None,
+    allow: Iterable[str] | None = None,
+    find_class: Callable[[str, str], Any] | None = None,
+) -> Any: ...
