@@ -10,7 +10,6 @@
 #include "memo/memo_type.h"
 
 #include <stddef.h>
-#include <structmember.h>
 
 #include "hash/canonical.h"
 #include "memo/bind.h"
