@@ -117,7 +117,8 @@ sanitize: .build/asan/build.ninja
 	@meson test -C .build/asan --no-rebuild --print-errorlogs --timeout-multiplier 5
 	@DESTDIR=$(CURDIR)/.build/asan-root meson install -C .build/asan --quiet --no-rebuild \
 	    --tags runtime,python-runtime
-	@env ASAN_OPTIONS=detect_leaks=0 $(ASAN_ENV) $(PY) -m pytest -q -m "not slow" tests/python
+	@env ASAN_OPTIONS=detect_leaks=0:handle_segv=0:allocator_may_return_null=1 \
+	    $(ASAN_ENV) $(PY) -m pytest -q -m "not slow" tests/python
 
 clean:
 	rm -rf .build

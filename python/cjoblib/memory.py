@@ -317,6 +317,9 @@ class MemorizedFunc(_core.Memo[P, R]):
 
 _BEGUN = time.time()
 
+_STORE_BACKENDS: dict[str, type[_core.Store]] = {"local": _core.Store}
+"""Stores by the name that ``Memory(backend=...)`` takes."""
+
 
 def _is_global(function: Any) -> bool:
     """Whether an import of its module gives this very object (a decorated function)."""
@@ -353,15 +356,24 @@ def _func_id(func: Callable[..., Any]) -> str:
     from cjoblib.func_inspect import get_func_name
 
     modules, name = get_func_name(func)
-    return "/".join(part for part in (*modules, name) if part) or "unknown"
+    return "/".join(_component(part) for part in (*modules, name) if part) or "unknown"
 
 
-def _store(location: str | None) -> _core.Store | None:
+def _component(name: str) -> str:
+    """A name as one component of a path; the store itself escapes what else is unsafe."""
+    name = name.encode("utf-8", "backslashreplace").decode()
+    return name.replace("%", "%25").replace("/", "%2F").replace("\0", "%00")
+
+
+def _store(location: str | None, backend: str = "local") -> _core.Store | None:
     """The store of a folder; None, with a warning, when it can't be had."""
+    if backend not in _STORE_BACKENDS:
+        known = ", ".join(sorted(_STORE_BACKENDS))
+        raise ValueError(f"no store backend is called {backend!r}: there are {known}")
     if location is None:
         return None
     try:
-        return _core.Store(location)
+        return _STORE_BACKENDS[backend](location)
     except OSError as why:
         warnings.warn(
             f"nothing is cached: the folder {location} can't be used: {why}",
@@ -382,6 +394,8 @@ class Memory:
     location : str, path or None
         The folder; ``~`` is the home folder. It is made when needed. None: nothing is
         kept, functions are called as they are.
+    backend : str, default 'local'
+        The kind of store; ``'local'`` is a folder of a file system.
     verbose : int, default 1
         0: silent; 1: each computation is printed; 2: each load too; 11: with paths.
     cachedir : str or path
@@ -407,6 +421,7 @@ class Memory:
     def __init__(
         self,
         location: str | os.PathLike[str] | None = None,
+        backend: str = "local",
         *,
         verbose: int = 1,
         cachedir: str | os.PathLike[str] | None = None,
@@ -427,8 +442,9 @@ class Memory:
         self.location: str | None = None
         if location is not None:
             self.location = os.path.abspath(os.path.expanduser(location))
+        self.backend = backend
         self._verbose = int(verbose)
-        self.store = _store(self.location)
+        self.store = _store(self.location, backend)
 
     @overload
     def cache(
@@ -508,7 +524,7 @@ class Memory:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self.store = _store(self.location)
+        self.store = _store(self.location, self.backend)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(location={self.location})"

@@ -25,10 +25,11 @@ import weakref
 
 import hash_vectors
 import pytest
-from cjoblib import _core
-from cjoblib.hashing import UnhashableError, hash, register_hasher
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from cjoblib import _core
+from cjoblib.hashing import UnhashableError, hash, register_hasher
 
 HERE = pathlib.Path(__file__).parent
 DOC = HERE.parents[1] / "doc" / "formats" / "hash.md"

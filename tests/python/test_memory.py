@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import types
 import warnings
 import weakref
 from pathlib import Path
@@ -198,6 +199,38 @@ def test_methods_bind(memory):
     assert memory.store.check()["entries"] == 2
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "..",
+        "../../../y",
+        "/abs",
+        "a/b",
+        "nul\0",
+        "x" * 600,
+        "\N{SNOWMAN}",
+        "\ud800",
+        ".",
+    ],
+)
+def test_hostile_names_stay_inside(tmp_path, name):
+    def f(x):
+        return x
+
+    other = types.FunctionType(f.__code__, {})
+    for function, module, qualname in ((f, name, "f"), (other, "m", name)):
+        function.__module__, function.__qualname__ = module, qualname
+        function.__name__ = qualname
+    memory = Memory(tmp_path / "a" / "cache", verbose=0)
+    for function in (f, other):
+        cached = memory.cache(function)
+        assert cached(1) == cached(1) == 1
+        assert cached.check_call_in_cache(1)
+    outside = [p for p in tmp_path.rglob("*") if p.is_file()]
+    assert len(entries(memory)) == 2
+    assert all(p.is_relative_to(memory.location) for p in outside)
+
+
 def test_decorator_forms_and_metadata(memory):
     @memory.cache(ignore=["verbose"])
     def documented(x, verbose=False):
@@ -291,6 +324,11 @@ def test_cachedir_is_the_old_name(tmp_path):
         Memory(tmp_path, cachedir=tmp_path)
     with pytest.raises(TypeError, match="location"):
         Memory(3)
+
+
+def test_unknown_backend(tmp_path):
+    with pytest.raises(ValueError, match="'tape'.*local"):
+        Memory(tmp_path, backend="tape")
 
 
 def test_home_folder(tmp_path, monkeypatch):

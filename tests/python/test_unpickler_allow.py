@@ -60,7 +60,10 @@ BYPASSES = {
     ),
     "import only": ((), f"c{FAR}\ns\n.".encode()),
     "import and pop": ((), f"c{FAR}\ns\n0N.".encode()),
-    "import of a submodule": (("collections.OrderedDict",), b"cxml.dom.minidom\nparse\n."),
+    "import of a submodule": (
+        ("collections.OrderedDict",),
+        b"cxml.dom.minidom\nparse\n.",
+    ),
     # Names that only look like allowed ones.
     "prefix": (("collections.OrderedDict",), b"ccollections\nOrderedDictX\n."),
     "module prefix": (("collections.*",), b"ccollectionsx\nOrderedDict\n."),
@@ -72,7 +75,10 @@ BYPASSES = {
     "lookalike": (("os.path",), "cо\npath\n.".encode()),
     # Dotted names that lead out of the list.
     "through a module": (("collections.*",), call("collections", "abc.sys.modules")),
-    "through a module's module": (("collections.*",), call("collections", "_sys.modules")),
+    "through a module's module": (
+        ("collections.*",),
+        call("collections", "_sys.modules"),
+    ),
     "exact, dotted": (("collections.OrderedDict",), call("collections", "_sys.exit")),
     "through a function": (
         ("collections.*",),
@@ -86,12 +92,24 @@ BYPASSES = {
         ("fractions.Fraction",),
         call("fractions", "Fraction.__init_subclass__"),
     ),
-    "subclasses": (("collections.*",), call("collections", "OrderedDict.__subclasses__")),
-    "builtins of a module": (("collections.*",), call("collections", "__builtins__.get")),
-    "loader of a module": (("collections.*",), call("collections", "__loader__.load_module")),
+    "subclasses": (
+        ("collections.*",),
+        call("collections", "OrderedDict.__subclasses__"),
+    ),
+    "builtins of a module": (
+        ("collections.*",),
+        call("collections", "__builtins__.get"),
+    ),
+    "loader of a module": (
+        ("collections.*",),
+        call("collections", "__loader__.load_module"),
+    ),
     # What a module of the list has imported.
     "a module": (("collections.*",), b"ccollections\n_sys\n."),
-    "a module, proto 4": (("collections.*",), b"\x80\x04" + stack_global("collections", "abc") + b"."),
+    "a module, proto 4": (
+        ("collections.*",),
+        b"\x80\x04" + stack_global("collections", "abc") + b".",
+    ),
     "somebody else's function": (("collections.*",), b"ccollections\n_starmap\n."),
     "somebody else's class": (("fractions.*",), b"cfractions\nDecimal\n."),
     "not callable": (("collections.*",), b"ccollections\n__all__\n."),
@@ -108,13 +126,19 @@ BYPASSES = {
         ("builtins.type", "collections.OrderedDict"),
         b"cbuiltins\ntype\n(]tR)\x81.",
     ),
-    "obj of an instance": (("collections.OrderedDict",), b"ccollections\nOrderedDict\n)\x81q\x000(h\x00o."),
+    "obj of an instance": (
+        ("collections.OrderedDict",),
+        b"ccollections\nOrderedDict\n)\x81q\x000(h\x00o.",
+    ),
     # Changing what others use.
     "build of a class": (
         ("fractions.Fraction",),
         b"cfractions\nFraction\n(N}S'x'\nNstb.",
     ),
-    "build of a function": (("collections.namedtuple",), b"ccollections\nnamedtuple\n}S'x'\nNsb."),
+    "build of a function": (
+        ("collections.namedtuple",),
+        b"ccollections\nnamedtuple\n}S'x'\nNsb.",
+    ),
     # Extension codes.
     "extension code": (("collections.OrderedDict",), b"\x80\x02\x82\xf0."),
 }
@@ -151,7 +175,9 @@ def test_bypass(name, load, extension, monkeypatch):
 
 
 def test_the_refusal_names_the_global():
-    with pytest.raises(pickle.UnpicklingError, match=r"'posix.system'.*at byte 2 in GLOBAL"):
+    with pytest.raises(
+        pickle.UnpicklingError, match=r"'posix.system'.*at byte 2 in GLOBAL"
+    ):
         pickle_loads(b"\x80\x03cposix\nsystem\n.", allow=["numpy.*"])
     with pytest.raises(pickle.UnpicklingError, match="'builtins.eval'"):
         pickle_loads(b"c__builtin__\neval\n.", allow=["numpy.*"])
@@ -159,12 +185,23 @@ def test_the_refusal_names_the_global():
 
 @pytest.mark.parametrize("load", LOADERS)
 def test_what_is_allowed(load):
-    value = [collections.OrderedDict(a=1), fractions.Fraction(1, 2), datetime.date(2020, 1, 1)]
+    value = [
+        collections.OrderedDict(a=1),
+        fractions.Fraction(1, 2),
+        datetime.date(2020, 1, 1),
+    ]
     exact = ["collections.OrderedDict", "fractions.Fraction", "datetime.date"]
     wide = ["collections.*", "fractions.*", "datetime.*"]
     for proto in range(2, 6):
         data = pickle.dumps(value, proto)
-        for allow in (exact, wide, tuple(exact), set(exact), iter(exact), dict.fromkeys(wide)):
+        for allow in (
+            exact,
+            wide,
+            tuple(exact),
+            set(exact),
+            iter(exact),
+            dict.fromkeys(wide),
+        ):
             extra = ["_codecs.encode"] if proto < 3 else []
             assert load(data, allow=[*allow, *extra]) == value
         for i in range(3):
@@ -180,10 +217,20 @@ def test_what_is_allowed(load):
 def test_nested_classes_and_stars():
     name = stack_global(__name__, "Outer.Inner")
     data = b"\x80\x04" + name + b")\x81."
-    for pattern in (f"{__name__}.Outer.Inner", f"{__name__}.Outer.*", f"{__name__}.*",
-                    f"{__name__}.*.Inner", "*.Outer.Inner"):
+    for pattern in (
+        f"{__name__}.Outer.Inner",
+        f"{__name__}.Outer.*",
+        f"{__name__}.*",
+        f"{__name__}.*.Inner",
+        "*.Outer.Inner",
+    ):
         assert type(pickle_loads(data, allow=[pattern])) is Outer.Inner
-    for pattern in (f"{__name__}.Outer", f"{__name__}.*.Other", f"{__name__}.*.*.*", "*.Outer"):
+    for pattern in (
+        f"{__name__}.Outer",
+        f"{__name__}.*.Other",
+        f"{__name__}.*.*.*",
+        "*.Outer",
+    ):
         with pytest.raises(pickle.UnpicklingError):
             pickle_loads(data, allow=[pattern])
 
@@ -193,7 +240,9 @@ class Outer:
         pass
 
 
-@pytest.mark.parametrize("bad", ["numpy", "numpy.nd*", "", ".", "a..b", ".a", "a.", "**.a"])
+@pytest.mark.parametrize(
+    "bad", ["numpy", "numpy.nd*", "", ".", "a..b", ".a", "a.", "**.a"]
+)
 def test_bad_patterns(bad):
     with pytest.raises(ValueError):
         pickle_loads(b"N.", allow=[bad])
@@ -214,7 +263,12 @@ def test_hooks_come_after_the_list():
         asked.append((module, name))
         return int
 
-    assert pickle_loads(b"cbuiltins\nint\n)R.", allow=["builtins.int"], find_class=find_class) == 0
+    assert (
+        pickle_loads(
+            b"cbuiltins\nint\n)R.", allow=["builtins.int"], find_class=find_class
+        )
+        == 0
+    )
     with pytest.raises(pickle.UnpicklingError):
         pickle_loads(b"cos\nsystem\n)R.", allow=["builtins.int"], find_class=find_class)
     assert asked == [("builtins", "int")]
@@ -252,9 +306,14 @@ def test_nested_streams_inherit():
 def test_numpy_arrays():
     np = pytest.importorskip("numpy")
     core = "numpy._core" if hasattr(np, "_core") else "numpy.core"
-    exact = [f"{core}.multiarray._reconstruct", "numpy.ndarray", "numpy.dtype",
-             "numpy.core.multiarray._reconstruct", f"{core}.numeric._frombuffer",
-             "_codecs.encode"]
+    exact = [
+        f"{core}.multiarray._reconstruct",
+        "numpy.ndarray",
+        "numpy.dtype",
+        "numpy.core.multiarray._reconstruct",
+        f"{core}.numeric._frombuffer",
+        "_codecs.encode",
+    ]
     value = np.array([1, 2, 3])
     for proto in range(6):
         data = pickle.dumps(value, proto)

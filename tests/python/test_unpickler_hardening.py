@@ -124,10 +124,34 @@ def test_truncated_at_every_byte(load):
 @pytest.mark.parametrize("load", LOADERS)
 def test_every_opcode_on_every_stack(load):
     """Each opcode, with several arguments, on stacks that are not made for it."""
-    stacks = [b"", b"(", b"N", b"N(", b"NNN", b"NNN(", b"(N", b"(NN", b"](", b"}(", b"}(N",
-              b"\x8f(", b"K\x01K\x02K\x03", b"N)}", b"X\x01\x00\x00\x00aX\x01\x00\x00\x00b"]
-    arguments = [b"", b"\x00" * 9, b"\xff" * 9, b"\n\n", b"-1\n", b"a\nb\n", b"'\n",
-                 b"99999999999999999999999\n", b"\x01" + b"\x00" * 12]
+    stacks = [
+        b"",
+        b"(",
+        b"N",
+        b"N(",
+        b"NNN",
+        b"NNN(",
+        b"(N",
+        b"(NN",
+        b"](",
+        b"}(",
+        b"}(N",
+        b"\x8f(",
+        b"K\x01K\x02K\x03",
+        b"N)}",
+        b"X\x01\x00\x00\x00aX\x01\x00\x00\x00b",
+    ]
+    arguments = [
+        b"",
+        b"\x00" * 9,
+        b"\xff" * 9,
+        b"\n\n",
+        b"-1\n",
+        b"a\nb\n",
+        b"'\n",
+        b"99999999999999999999999\n",
+        b"\x01" + b"\x00" * 12,
+    ]
     for stack in stacks:
         for op in range(256):
             for argument in arguments:
@@ -165,9 +189,24 @@ def test_text_arguments():
     assert pickle_loads(b"F-1e3\n.") == -1000.0
     assert pickle_loads(b"S'\\x00\\101\\q\\''\n.", encoding="bytes") == b"\x00A\\q'"
     assert pickle_loads(b"V\\u20ac\n.") == "\u20ac"
-    for bad in (b"I\n.", b"I1 2\n.", b"I1\x00\n.", b"Ix\n.", b"L\n.", b"LL\n.", b"F\n.", b"F1x\n.",
-                b"F1.0\x00\n.", b"S'\\x0'\n.", b"S'\\xg0'\n.", b"S'a\\'\n.", b"Ng\n.", b"Ngx\n.",
-                b"Np-1\n.", b"Np99999999999999999999\n."):
+    for bad in (
+        b"I\n.",
+        b"I1 2\n.",
+        b"I1\x00\n.",
+        b"Ix\n.",
+        b"L\n.",
+        b"LL\n.",
+        b"F\n.",
+        b"F1x\n.",
+        b"F1.0\x00\n.",
+        b"S'\\x0'\n.",
+        b"S'\\xg0'\n.",
+        b"S'a\\'\n.",
+        b"Ng\n.",
+        b"Ngx\n.",
+        b"Np-1\n.",
+        b"Np99999999999999999999\n.",
+    ):
         check_error(pickle_loads, bad, ValueError)
     for bad in (b"S'a\n.", b"S'\n.", b"Sa\n."):
         check_error(pickle_loads, bad, pickle.UnpicklingError)
@@ -434,7 +473,9 @@ def test_hooks_that_change_the_running_unpickler():
                     n_calls += 1
                     left[0] -= 1
                     if left[0] >= 0:
-                        with contextlib.suppress(*ALL_ERRORS, RuntimeError, ZeroDivisionError):
+                        with contextlib.suppress(
+                            *ALL_ERRORS, RuntimeError, ZeroDivisionError
+                        ):
                             action()
 
                 HOOK = hook
@@ -526,7 +567,10 @@ def test_bad_files():
                 self.peek = peek
 
     for bad in (None, "text", bytearray(b"N."), 5, b"too many bytes"):
-        for file in (File(read=lambda n, bad=bad: bad), File(peek=lambda n, bad=bad: bad)):
+        for file in (
+            File(read=lambda n, bad=bad: bad),
+            File(peek=lambda n, bad=bad: bad),
+        ):
             with pytest.raises((ValueError, EOFError, pickle.UnpicklingError)):
                 Unpickler(file).load()
         with pytest.raises((ValueError, EOFError, pickle.UnpicklingError)):
@@ -576,7 +620,9 @@ class OnlyRead:
 def test_nothing_beyond_the_pickle_is_consumed(opener, proto):
     values = [[i, "text%d" % i, {"k": [i] * 100}, b"x" * 70000] for i in range(3)]
     values.append(list(range(40000)))
-    file = opener(b"".join(pickle.dumps(v, proto) + b"raw%d\n" % i for i, v in enumerate(values)))
+    file = opener(
+        b"".join(pickle.dumps(v, proto) + b"raw%d\n" % i for i, v in enumerate(values))
+    )
     for i, value in enumerate(values):
         assert Unpickler(file).load() == value
         assert b"".join(file.read(1) for _ in range(5)) == b"raw%d\n" % i
@@ -712,19 +758,21 @@ _leaves = (
 _keys = st.none() | st.booleans() | st.integers() | st.text() | st.binary()
 _objects = st.recursive(
     _leaves,
-    lambda inner: st.lists(inner)
-    | st.tuples(inner)
-    | st.tuples(inner, inner)
-    | st.lists(inner).map(tuple)
-    | st.dictionaries(_keys, inner)
-    | st.sets(_keys)
-    | st.frozensets(_keys)
-    | st.dictionaries(st.sampled_from(["x", "y", "long_name"]), inner).map(
-        lambda d: Plain(**d)
-    )
-    | st.dictionaries(st.text(), inner).map(collections.OrderedDict)
-    | st.tuples(inner, inner).map(lambda t: Point(*t))
-    | inner.map(lambda x: [x, x]),
+    lambda inner: (
+        st.lists(inner)
+        | st.tuples(inner)
+        | st.tuples(inner, inner)
+        | st.lists(inner).map(tuple)
+        | st.dictionaries(_keys, inner)
+        | st.sets(_keys)
+        | st.frozensets(_keys)
+        | st.dictionaries(st.sampled_from(["x", "y", "long_name"]), inner).map(
+            lambda d: Plain(**d)
+        )
+        | st.dictionaries(st.text(), inner).map(collections.OrderedDict)
+        | st.tuples(inner, inner).map(lambda t: Point(*t))
+        | inner.map(lambda x: [x, x])
+    ),
     max_leaves=30,
 )
 
@@ -746,8 +794,13 @@ def test_as_pickle_loads(value):
 
 def test_numpy():
     np = pytest.importorskip("numpy")
-    values = [np.arange(10), np.float64(1.5), np.zeros((2, 3), order="F"),
-              np.array([1, "a", None], dtype=object), np.array(["2020"], dtype="M8[D]")]
+    values = [
+        np.arange(10),
+        np.float64(1.5),
+        np.zeros((2, 3), order="F"),
+        np.array([1, "a", None], dtype=object),
+        np.array(["2020"], dtype="M8[D]"),
+    ]
     for value in values:
         for proto in PROTOCOLS:
             for load in LOADERS:
@@ -797,8 +850,14 @@ def test_short_cuts_of_build_are_not_seen():
         TARGET.clear()
         pickle_loads(pickle.dumps(OwnDict(), proto))
         assert TARGET == {"a": 1}
-        for state in ({"__class__": 1}, {"__setstate__": 1}, {"": 1}, {"a": 1, "__dict__": 2},
-                      {"__module__": "m"}, {"x y": 1}):
+        for state in (
+            {"__class__": 1},
+            {"__setstate__": 1},
+            {"": 1},
+            {"a": 1, "__dict__": 2},
+            {"__module__": "m"},
+            {"x y": 1},
+        ):
             value = Plain()
             value.__dict__.update(state)
             assert pickle_loads(pickle.dumps(value, proto)).__dict__ == state
@@ -833,9 +892,13 @@ def mutate(chooser, data):
         elif kind == 3:
             data[at:at] = data[at : at + chooser.randrange(1, 20)]
         elif kind == 4:
-            data[at : at + 4] = struct.pack("<I", chooser.choice((0, 1, 255, 2**31, 2**32 - 1)))
+            data[at : at + 4] = struct.pack(
+                "<I", chooser.choice((0, 1, 255, 2**31, 2**32 - 1))
+            )
         else:
-            data[at : at + 8] = struct.pack("<Q", chooser.choice((0, 1, 2**32, 2**63, 2**64 - 1)))
+            data[at : at + 8] = struct.pack(
+                "<Q", chooser.choice((0, 1, 2**32, 2**63, 2**64 - 1))
+            )
     return bytes(data)
 
 

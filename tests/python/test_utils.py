@@ -117,6 +117,7 @@ def test_random_texts_give_a_number_or_a_value_error(expr: str) -> None:
     assert isinstance(outcome(eval_expr, expr), (int, float, type))
 
 
+@pytest.mark.slow
 def test_no_random_text_takes_long() -> None:
     random.seed(20)
     worst = 0.0
