@@ -85,7 +85,10 @@ class _Finder:
         if package != THEIRS or not rest:
             return None
         ours = f"{OURS}.{rest}"
-        if ours not in sys.modules and importlib.util.find_spec(ours) is None:
+        try:
+            if ours not in sys.modules and importlib.util.find_spec(ours) is None:
+                return None
+        except ModuleNotFoundError:  # a parent of it is not ours
             return None
         # Deriving from importlib.abc.Loader would import much for nothing.
         return ModuleSpec(fullname, _Loader(ours))  # type: ignore[arg-type]
