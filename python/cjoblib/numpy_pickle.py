@@ -16,13 +16,12 @@ import contextlib
 import errno
 import os
 import pickle
-import stat
-import struct
 import sys
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
+from cjoblib._files import naming_damage, replacing
 from cjoblib.compressor import (
     _COMPRESSORS,
     CodecFile,
@@ -38,6 +37,7 @@ from cjoblib.numpy_pickle_compat import (
     load_compatibility,
 )
 from cjoblib.numpy_pickle_utils import (
+    ArrayDataError,
     Pickler,
     RenamingUnpickler,
     Unpickler,
@@ -149,7 +149,7 @@ class NumpyArrayWrapper:
 
         Raises
         ------
-        ValueError
+        ArrayDataError
             The file ends before the elements do.
         """
         file = unpickler.file_handle
@@ -200,7 +200,7 @@ def _check_room(file: Any, offset: int, n_bytes: int) -> None:
         return
     n_there = os.fstat(file.fileno()).st_size - offset
     if n_there < n_bytes:
-        raise ValueError(
+        raise ArrayDataError(
             f"EOF: mapping array data, expected {n_bytes} bytes got {max(n_there, 0)}"
         )
 
@@ -393,7 +393,7 @@ def dump(
     is_name = isinstance(filename, str)
     method, level = _compression(compress, filename if is_name else "")
     if is_name:
-        with _replacing(filename) as temporary:
+        with replacing(filename) as temporary:
             _dump_into(value, temporary, method, level, protocol)
         return [filename]
     if not hasattr(filename, "write"):
@@ -468,74 +468,6 @@ def _dump_into(
         NumpyPickler(file, protocol).dump(value)
 
 
-@contextlib.contextmanager
-def _replacing(filename: str) -> Iterator[str]:
-    """Give the name of an empty file that takes the place of `filename` at the end, or
-    goes when there is an exception. What is no regular file is given as it is."""
-    target = os.path.realpath(filename)
-    with _naming(filename):
-        old = _stat_replaceable(target)
-        if old is not None and not stat.S_ISREG(old.st_mode):
-            yield filename
-            return
-        temporary = _create_beside(target, old)
-        try:
-            yield temporary
-            os.replace(temporary, target)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise
-
-
-def _stat_replaceable(target: str) -> os.stat_result | None:
-    """What is at `target`, None for nothing; PermissionError when it is not ours to
-    write, though the folder is."""
-    try:
-        found = os.stat(target)
-    except FileNotFoundError:
-        return None
-    if not os.access(target, os.W_OK):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), target)
-    return found
-
-
-def _create_beside(target: str, old: os.stat_result | None) -> str:
-    """Make an empty file in the folder of `target`, with the mode and, if possible, the
-    owner of the file that was there."""
-    name = f".cjoblib-{os.urandom(8).hex()}.tmp"
-    temporary = os.path.join(os.path.dirname(target), name)
-    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
-    try:
-        fd = os.open(temporary, flags, 0o666)
-    except OSError as error:
-        error.filename = target
-        raise
-    try:
-        if old is not None:
-            with contextlib.suppress(PermissionError):
-                os.fchown(fd, old.st_uid, old.st_gid)
-            os.fchmod(fd, stat.S_IMODE(old.st_mode))
-    finally:
-        os.close(fd)
-    return temporary
-
-
-@contextlib.contextmanager
-def _naming(filename: str) -> Iterator[None]:
-    """Let errors of the file system and ends of the file name the file."""
-    try:
-        yield
-    except (EOFError, struct.error) as error:
-        raise EOFError(f"{filename}: {error or 'the file ends too early'}") from error
-    except pickle.UnpicklingError as error:
-        raise pickle.UnpicklingError(f"{filename}: {error}") from error
-    except OSError as error:
-        if error.errno is not None and error.filename is None:
-            error.filename = filename
-        raise
-
-
 # --- load -----------------------------------------------------------------------------
 
 
@@ -566,9 +498,8 @@ def load(
     Raises
     ------
     ValueError
-        `ensure_native_byte_order` together with `mmap_mode`; the elements of an array
-        are missing; or Python 2 wrote the file.
-    EOFError, pickle.UnpicklingError, OSError
+        `ensure_native_byte_order` together with `mmap_mode`, or Python 2 wrote it.
+    EOFError, ArrayDataError, pickle.UnpicklingError, OSError
         The file is cut off or damaged; a compressed one also when something follows it.
 
     See Also
@@ -589,11 +520,11 @@ def load(
         )
     if not hasattr(filename, "read"):
         path = os.fspath(filename)
-        with open(path, "rb") as file, _naming(path):
+        with open(path, "rb") as file, naming_damage(path):
             return _load_file(file, path, mmap_mode, bool(is_native))
     name = getattr(filename, "name", "")
     name = name if isinstance(name, str) else ""
-    with _naming(name or repr(filename)):
+    with naming_damage(name or repr(filename)):
         return _load_file(filename, name, mmap_mode, bool(is_native), is_named=False)
 
 

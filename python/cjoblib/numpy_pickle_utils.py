@@ -134,16 +134,20 @@ def _write_all(file: Any, data: memoryview) -> None:
         data = data[n:]
 
 
+class ArrayDataError(ValueError):
+    """A file ends before the elements of an array do."""
+
+
 # --- arrays out of files --------------------------------------------------------------
 
 
 def _read_all_into(file: Any, memory: memoryview, what: str) -> None:
-    """Fill `memory` from the file; ValueError when it ends before."""
+    """Fill `memory` from the file; ArrayDataError when it ends before."""
     done = 0
     while done < len(memory):
         n = _read_some_into(file, memory[done:])
         if n == 0:
-            raise ValueError(
+            raise ArrayDataError(
                 f"EOF: reading {what}, expected {len(memory)} bytes got {done}"
             )
         done += n
@@ -161,7 +165,7 @@ def _read_some_into(file: Any, memory: memoryview) -> int:
 
 
 def _read_bytes(fp: Any, size: int, error_template: str = "ran out of data") -> bytes:
-    """`size` bytes of the file; ValueError when it ends before."""
+    """`size` bytes of the file; ArrayDataError when it ends before."""
     data = bytearray(size)
     _read_all_into(fp, memoryview(data), error_template)
     return bytes(data)
@@ -277,13 +281,14 @@ def _validate_fileobject_and_memmap(
 ) -> Iterator[tuple[Any, str | None]]:
     """Give the file to unpickle from, and the `mmap_mode` that is possible with it.
 
-    For a file of joblib before 0.10, with a warning, the file's name instead.
+    For a file of joblib before 0.10, with a warning, the file's name instead. Warnings
+    point at the caller of the caller's caller, who called `load`.
     """
     if not hasattr(fileobj, "peek") and not _is_seekable(fileobj):
         fileobj = _Lookahead(fileobj)
     compressor = _detect_compressor(fileobj)
     if compressor == "compat":
-        _warn_old_format(filename, stacklevel=5)
+        _warn_old_format(filename, stacklevel=6)
         yield filename, mmap_mode
         return
     reason = None
@@ -293,7 +298,7 @@ def _validate_fileobject_and_memmap(
     if mmap_mode is not None:
         reason = _why_not_mapped(fileobj, filename, mmap_mode, compressor)
     if reason:
-        warnings.warn(reason, stacklevel=4)
+        warnings.warn(reason, stacklevel=5)
     yield fileobj, None if reason else mmap_mode
 
 
