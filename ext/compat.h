@@ -113,12 +113,12 @@ compat_take_exception(void)
 /* The attribute, or NULL without an exception when there is none; -1 for other errors.
  */
 static inline int
-compat_optional_attribute(PyObject *obj, const char *name, PyObject **ret_value)
+compat_optional_attribute_of(PyObject *obj, PyObject *name, PyObject **ret_value)
 {
 #if PY_VERSION_HEX >= 0x030D0000
-    return PyObject_GetOptionalAttrString(obj, name, ret_value) < 0 ? -1 : 0;
+    return PyObject_GetOptionalAttr(obj, name, ret_value) < 0 ? -1 : 0;
 #else
-    *ret_value = PyObject_GetAttrString(obj, name);
+    *ret_value = PyObject_GetAttr(obj, name);
     if (*ret_value || !PyErr_ExceptionMatches(PyExc_AttributeError)) {
         return *ret_value ? 0 : -1;
     }
@@ -248,6 +248,16 @@ compat_slot_set(PyObject **slot, PyObject *value)
                                      __ATOMIC_ACQUIRE)) {
         Py_DECREF(value);
     }
+}
+
+static inline int
+compat_optional_attribute(PyObject *obj, const char *name, PyObject **ret_value)
+{
+    PyObject *text = PyUnicode_InternFromString(name);
+    int r = text ? compat_optional_attribute_of(obj, text, ret_value) : -1;
+
+    Py_XDECREF(text);
+    return r;
 }
 
 #endif

@@ -112,33 +112,35 @@ object_name(PyObject *obj)
 bool
 name_is_local(PyObject *name)
 {
-    const char *text = PyUnicode_Check(name) ? PyUnicode_AsUTF8(name) : "<>";
-
-    if (!text) {
-        PyErr_Clear();
-        return true;
-    }
-    return strchr(text, '<') != NULL;
+    return !PyUnicode_Check(name) ||
+           PyUnicode_FindChar(name, '<', 0, PyUnicode_GET_LENGTH(name), 1) != -1;
 }
 
-/* Follow "A.B.C" from a module. A new reference, or NULL: no exception when there is
- * none. */
-static PyObject *
-global_follow(PyObject *module, PyObject *qualname)
+/* Follow "A.B.C" from a module: 0 and where it leads, NULL for nowhere; or -1. */
+static int
+global_follow(PyObject *module, PyObject *names, PyObject **ret_found)
 {
-    PyObject *found = Py_NewRef(module), *next, *dot = PyUnicode_FromString(".");
-    PyObject *names = dot ? PyUnicode_Split(qualname, dot, -1) : NULL;
+    PyObject *found = Py_NewRef(module), *next = NULL;
+    int r = 0;
 
-    for (Py_ssize_t i = 0; names && found && i < PyList_GET_SIZE(names); i++) {
-        next = PyObject_GetAttr(found, PyList_GET_ITEM(names, i));
-        Py_SETREF(found, next);
+    for (Py_ssize_t i = 0; r == 0 && found && i < PyList_GET_SIZE(names); i++) {
+        r = compat_optional_attribute_of(found, PyList_GET_ITEM(names, i), &next);
+        Py_SETREF(found, r == 0 ? next : NULL);
     }
-    if (!names) {
-        Py_CLEAR(found);
-    }
-    Py_XDECREF(names);
+    *ret_found = found;
+    return r;
+}
+
+static int
+global_find(PyObject *module, PyObject *qualname, PyObject **ret_found)
+{
+    PyObject *dot = PyUnicode_FromString(".");
+    PyObject *names = dot ? PyUnicode_Split(qualname, dot, -1) : NULL;
+    int r = names ? global_follow(module, names, ret_found) : -1;
+
     Py_XDECREF(dot);
-    return found;
+    Py_XDECREF(names);
+    return r;
 }
 
 /* Does this name lead back to this object? 1, 0, or -1. Only modules that are already
@@ -146,8 +148,8 @@ global_follow(PyObject *module, PyObject *qualname)
 static int
 global_leads_to(PyObject *module, PyObject *qualname, PyObject *obj)
 {
-    PyObject *home, *found;
-    bool is_same;
+    PyObject *home, *found = NULL;
+    int r;
 
     if (!PyUnicode_Check(module) || !PyUnicode_Check(qualname)) {
         return 0;
@@ -156,18 +158,10 @@ global_leads_to(PyObject *module, PyObject *qualname, PyObject *obj)
     if (!home) {
         return PyErr_Occurred() ? -1 : 0;
     }
-    found = global_follow(home, qualname);
+    r = global_find(home, qualname, &found);
     Py_DECREF(home);
-    if (!found) {
-        if (!PyErr_ExceptionMatches(PyExc_AttributeError)) {
-            return -1;
-        }
-        PyErr_Clear();
-        return 0;
-    }
-    is_same = found == obj;
-    Py_DECREF(found);
-    return is_same;
+    Py_XDECREF(found);
+    return r < 0 ? -1 : found == obj;
 }
 
 /* In `__main__` the name is enough: a worker that rebuilt the class has it under that

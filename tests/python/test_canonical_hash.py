@@ -634,7 +634,10 @@ def test_random_generators():
     np = pytest.importorskip("numpy")
     for make_one in (np.random.default_rng, np.random.RandomState):
         one, two = make_one(3), make_one(3)
-        assert both(one) == both(two) == both(pickle.loads(pickle.dumps(one)))
+        assert both(one) == both(two)
+        # NumPy 1 pickles no seed sequence: the copy would spawn other generators.
+        if np.__version__ >= "2" or make_one is np.random.RandomState:
+            assert both(one) == both(pickle.loads(pickle.dumps(one)))
         one.random()
         assert xxh(one) != xxh(two)
 
