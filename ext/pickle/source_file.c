@@ -240,7 +240,8 @@ file_line(struct source *source)
         r = file_line_append(source, line);
     }
     else {
-        PyErr_Format(PyExc_ValueError, "the file's readline() returned %.100s, not bytes",
+        PyErr_Format(PyExc_ValueError,
+                     "the file's readline() returned %.100s, not bytes",
                      Py_TYPE(line)->tp_name);
     }
     Py_DECREF(line);
