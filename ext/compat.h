@@ -148,6 +148,18 @@ compat_gc_resume(int was_enabled)
     }
 }
 
+/* Collect if that is due: until 3.11 the allocation of a container does it. */
+static inline void
+compat_gc_offer(void)
+{
+    PyObject *container = PyList_New(0);
+
+    if (!container) {
+        PyErr_Clear();
+    }
+    Py_XDECREF(container);
+}
+
 /* PyList_Append() to an exact list that takes the reference, unless it fails. */
 static inline int
 compat_list_take(PyObject *list, PyObject *item)

@@ -3,6 +3,9 @@
 #include "pickle/load_args.h"
 #include "pickle/load_ops.h"
 
+/* Items of lists and dicts after which the collector gets its turn. */
+#define FILLED_PER_COLLECTION 10000
+
 int
 load_tuple(struct unpickler *unpickler)
 {
@@ -111,6 +114,21 @@ dict_check_pairs(struct unpickler *unpickler, size_t n)
     return n % 2 ? unpickler_refuse(unpickler, "odd number of items for a dict") : 0;
 }
 
+/* Let the collector look at what was made, but at more at once than it would itself: young
+ * tuples are better untracked while they are in the cache. */
+static void
+load_collect(struct unpickler *unpickler, size_t n)
+{
+    unpickler->n_filled += n;
+    if (unpickler->n_filled < FILLED_PER_COLLECTION || !unpickler->gc_was_enabled) {
+        return;
+    }
+    unpickler->n_filled = 0;
+    unpickler_leave_loop(unpickler);
+    compat_gc_offer();
+    unpickler_enter_loop(unpickler);
+}
+
 int
 load_dict(struct unpickler *unpickler)
 {
@@ -153,6 +171,7 @@ load_setitems(struct unpickler *unpickler)
         dict_check_pairs(unpickler, n) < 0) {
         return -1;
     }
+    load_collect(unpickler, n);
     return load_cut(unpickler, items, dict_fill(unpickler, dict, items, n));
 }
 
@@ -275,6 +294,7 @@ load_appends(struct unpickler *unpickler)
     if (n == 0) {
         return 0;
     }
+    load_collect(unpickler, n);
     if (PyList_CheckExact(list)) {
         return load_cut(unpickler, items, list_fill(list, items, n));
     }

@@ -178,6 +178,9 @@ source_append(struct source *source, const uint8_t *bytes, size_t n)
 {
     size_t here = source_here(source);
 
+    if (n == 0) {
+        return 0;
+    }
     if (source_own(source, here + n) < 0) {
         return -1;
     }

@@ -76,6 +76,7 @@ struct unpickler {
     uint8_t op;            /* 0 outside of a load */
     uint8_t has_odd_state; /* a state held `__setstate__`: no short cuts in BUILD */
     int gc_was_enabled;    /* what leaving the loop restores */
+    size_t n_filled;       /* since the collector had its turn */
     int protocol;          /* of the last PROTO */
     int fix_imports;
     struct core_state *state;
