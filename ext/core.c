@@ -3,6 +3,7 @@
 
 #include "compat.h"
 #include "hash/digest_type.h"
+#include "pickle/pickle_module.h"
 #include "state.h"
 
 #include <cjoblib/base.h>
@@ -34,8 +35,7 @@ core_state_of_type(PyTypeObject *type)
     return NULL;
 }
 
-/* Make a type from its spec, keep it in the state and show it in the module. */
-static int
+int
 core_add_type(PyObject *module, PyType_Spec *spec, PyObject **ret_type)
 {
     PyObject *type = PyType_FromModuleAndSpec(module, spec, NULL);
@@ -55,7 +55,10 @@ core_exec(PyObject *module)
     if (PyModule_AddStringConstant(module, "version", cj_version()) < 0) {
         return -1;
     }
-    return core_add_type(module, &digest_type_spec, &state->digest_type);
+    if (core_add_type(module, &digest_type_spec, &state->digest_type) < 0) {
+        return -1;
+    }
+    return pickle_exec(module);
 }
 
 static int
