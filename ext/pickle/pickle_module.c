@@ -3,6 +3,7 @@
 #include <stdarg.h>
 
 #include "arguments.h"
+#include "pickle/joblib_hash.h"
 #include "pickle/pickler.h"
 #include "pickle/pickler_type.h"
 
@@ -104,6 +105,8 @@ pickle_dumps(PyObject *module, PyObject *const *args, Py_ssize_t n_args, PyObjec
 static PyMethodDef pickle_functions[] = {
     {"pickle_dumps", (PyCFunction)(void (*)(void))pickle_dumps,
      METH_FASTCALL | METH_KEYWORDS, pickle_dumps_doc},
+    {"joblib_hash", (PyCFunction)(void (*)(void))joblib_hash,
+     METH_FASTCALL | METH_KEYWORDS, joblib_hash_doc},
     {NULL, NULL, 0, NULL},
 };
 

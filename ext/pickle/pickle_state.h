@@ -5,7 +5,7 @@
 
 /* N(X, field, text): interned strings, made by pickle_exec(). */
 #define PICKLE_NAMES(N, X)                                                               \
-    N(X, name_array, "ndarray")                                                          \
+    N(X, name_args, "args")                                                              \
     N(X, name_bit_length, "bit_length")                                                  \
     N(X, name_builtins, "builtins")                                                      \
     N(X, name_class, "__class__")                                                        \
@@ -30,6 +30,7 @@
     N(X, name_reduce_ex, "__reduce_ex__")                                                \
     N(X, name_reducer_override, "reducer_override")                                      \
     N(X, name_self, "__self__")                                                          \
+    N(X, name_sequence, "_sequence")                                                     \
     N(X, name_slotnames, "__slotnames__")                                                \
     N(X, name_split, "split")                                                            \
     N(X, name_to_bytes, "to_bytes")                                                      \
@@ -50,6 +51,12 @@
     X(pickling_error)                                                                    \
     X(partial_type)                                                                      \
     X(codecs_encode)                                                                     \
+    X(pickle_nests_by_parent)                                                            \
+    X(stdlib_dumps)                                                                      \
+    X(numpy_ndarray)                                                                     \
+    X(numpy_dtype)                                                                       \
+    X(numpy_memmap)                                                                      \
+    X(numpy_uint8)                                                                       \
     PICKLE_NAMES(PICKLE_NAME_ONLY, X)
 
 #endif

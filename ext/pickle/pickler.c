@@ -14,7 +14,8 @@ pickler_init(struct pickler *p, struct core_state *state, int protocol)
     p->is_fast = false;
     p->fix_imports = true;
     p->by_value = false;
-    p->memo_policy = MEMO_IMMUTABLE;
+    /* Protocols 0 to 2 are there for old readers: keep to the bytes that pickle writes. */
+    p->memo_policy = protocol >= 3 ? MEMO_IMMUTABLE : MEMO_ALL;
     for (int i = 0; i < PICKLER_N_KINDS; i++) {
         p->kinds[i].type = NULL;
     }

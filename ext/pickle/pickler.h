@@ -64,6 +64,11 @@ struct pickler_hooks {
     /* An exception is set and the work from frame `at` upwards is to be given up. 1: the
      * exception was dealt with, go on; 0: not here. */
     int (*recover)(struct pickler *p, size_t at);
+    /* 1: Outer.Inner below protocol 4 is getattr(Outer, "Inner"), with Outer memoized; 0: one
+     * chain of getattr() from the module's own name; -1. */
+    int (*nests_by_parent)(struct pickler *p);
+    /* The items that a reduce function returns need not be iterators. */
+    bool takes_iterables;
 };
 
 /* Memo entries that are left out, when compat_has_one_owner(). */
@@ -173,6 +178,10 @@ save_memoize(struct pickler *p, PyObject *obj);
 
 int
 save_get(struct pickler *p, Py_ssize_t number);
+
+/* A number for an object that exists in the pickle alone. */
+int
+save_number(struct pickler *p);
 
 /* 1: `obj` was met before and a reference to it is written; 0: it was not; -1. */
 int

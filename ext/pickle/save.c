@@ -58,6 +58,12 @@ save_put(struct pickler *p, Py_ssize_t number)
     return 0;
 }
 
+int
+save_number(struct pickler *p)
+{
+    return save_put(p, p->n_memo++);
+}
+
 /* An object that nobody but its container holds will not be met again by itself. Hooks of
  * other objects may still dig it out, and then it is written twice: for an immutable object
  * that is a matter of size alone, so only those are left out. Numbers given out are kept

@@ -328,6 +328,27 @@ global_push_nested(struct pickler *p, const struct global *global, PyObject *obj
     return r;
 }
 
+/* getattr(parent, name), as pickle did it up to CPython 3.12. */
+static int
+global_push_parent(struct pickler *p, const struct global *global, PyObject *obj)
+{
+    Py_ssize_t n = PyList_GET_SIZE(global->path);
+    struct global parent = {global->module, global->name, NULL};
+    PyObject *there;
+    int found;
+
+    parent.path = PyList_GetSlice(global->path, 0, n - 1);
+    found = parent.path ? global_find(p->state, &parent, &there) : -1;
+    Py_XDECREF(parent.path);
+    if (found != 1) {
+        return found < 0 ? -1 : pickle_error(p->state, "Can't pickle %R: it has moved", obj);
+    }
+    found = save_call(p, p->state->getattr_function,
+                      PyTuple_Pack(2, there, PyList_GET_ITEM(global->path, n - 1)), obj);
+    Py_DECREF(there);
+    return found;
+}
+
 /* Protocol 4: both names as strings, which the memo then knows. */
 static int
 global_push_names(struct pickler *p, const struct global *global, PyObject *obj)
@@ -351,7 +372,10 @@ global_put(struct pickler *p, const struct global *global, PyObject *obj)
         return global_push_names(p, global, obj);
     }
     if (PyList_GET_SIZE(global->path) > 1) {
-        return global_push_nested(p, global, obj);
+        r = p->hooks && p->hooks->nests_by_parent ? p->hooks->nests_by_parent(p) : 0;
+        return r < 0 ? -1
+               : r   ? global_push_parent(p, global, obj)
+                     : global_push_nested(p, global, obj);
     }
     if (save_global_lines(p, global->module, global->name) < 0) {
         return -1;

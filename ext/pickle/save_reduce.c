@@ -24,6 +24,22 @@ reduction_item(PyObject *value, Py_ssize_t i)
 }
 
 static int
+reduction_check_items(struct core_state *state, const struct reduction *r)
+{
+    if (r->list_items && !PyIter_Check(r->list_items)) {
+        return pickle_error(state, "fourth element of the tuple returned by __reduce__ must "
+                                   "be an iterator, not %.200s",
+                            Py_TYPE(r->list_items)->tp_name);
+    }
+    if (r->dict_items && !PyIter_Check(r->dict_items)) {
+        return pickle_error(state, "fifth element of the tuple returned by __reduce__ must "
+                                   "be an iterator, not %.200s",
+                            Py_TYPE(r->dict_items)->tp_name);
+    }
+    return 0;
+}
+
+static int
 reduction_check(struct core_state *state, const struct reduction *r)
 {
     if (!r->func || !PyCallable_Check(r->func)) {
@@ -36,16 +52,6 @@ reduction_check(struct core_state *state, const struct reduction *r)
                                    "a tuple, not %.200s",
                             r->args ? Py_TYPE(r->args)->tp_name : "NoneType");
     }
-    if (r->list_items && !PyIter_Check(r->list_items)) {
-        return pickle_error(state, "fourth element of the tuple returned by __reduce__ must "
-                                   "be an iterator, not %.200s",
-                            Py_TYPE(r->list_items)->tp_name);
-    }
-    if (r->dict_items && !PyIter_Check(r->dict_items)) {
-        return pickle_error(state, "fifth element of the tuple returned by __reduce__ must "
-                                   "be an iterator, not %.200s",
-                            Py_TYPE(r->dict_items)->tp_name);
-    }
     if (r->setter && !PyCallable_Check(r->setter)) {
         return pickle_error(state, "sixth element of the tuple returned by __reduce__ must "
                                    "be a function, not %.200s",
@@ -55,8 +61,9 @@ reduction_check(struct core_state *state, const struct reduction *r)
 }
 
 static int
-reduction_init(struct core_state *state, PyObject *value, struct reduction *ret)
+reduction_init(struct pickler *p, PyObject *value, struct reduction *ret)
 {
+    struct core_state *state = p->state;
     Py_ssize_t n = PyTuple_GET_SIZE(value);
 
     if (n < 2 || n > 6) {
@@ -69,7 +76,10 @@ reduction_init(struct core_state *state, PyObject *value, struct reduction *ret)
     ret->list_items = reduction_item(value, 3);
     ret->dict_items = reduction_item(value, 4);
     ret->setter = reduction_item(value, 5);
-    return reduction_check(state, ret);
+    if (reduction_check(state, ret) < 0) {
+        return -1;
+    }
+    return p->hooks && p->hooks->takes_iterables ? 0 : reduction_check_items(state, ret);
 }
 
 static int
@@ -251,6 +261,16 @@ push_state(struct pickler *p, const struct reduction *r, PyObject *obj)
 }
 
 static int
+push_list_items(struct pickler *p, PyObject *items)
+{
+    PyObject *iterator = PyObject_GetIter(items);
+    int r = iterator ? save_list_items(p, iterator) : -1;
+
+    Py_XDECREF(iterator);
+    return r;
+}
+
+static int
 push_items(struct pickler *p, const struct reduction *r)
 {
     if (r->dict_items) {
@@ -262,7 +282,7 @@ push_items(struct pickler *p, const struct reduction *r)
             return -1;
         }
     }
-    return r->list_items ? save_list_items(p, r->list_items) : 0;
+    return r->list_items ? push_list_items(p, r->list_items) : 0;
 }
 
 int
@@ -271,7 +291,7 @@ save_reduce_tuple(struct pickler *p, PyObject *value, PyObject *obj)
     struct reduction r = {NULL, NULL, NULL, NULL, NULL, NULL};
 
     /* Pushed in reverse: construct, memoize, fill, set the state. */
-    if (reduction_init(p->state, value, &r) < 0 || (r.state && push_state(p, &r, obj) < 0)
+    if (reduction_init(p, value, &r) < 0 || (r.state && push_state(p, &r, obj) < 0)
         || push_items(p, &r) < 0 || work_push_memo(p, obj) < 0) {
         return -1;
     }

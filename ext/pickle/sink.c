@@ -4,9 +4,6 @@
 
 #include "pickle/opcodes.h"
 
-/* A chunk on its way to a file or a consumer: a full frame and what may stand before it. */
-#define SINK_CHUNK_BYTES (SINK_LARGE_BYTES + 64)
-
 static void
 sink_init(struct sink *sink, enum sink_kind kind)
 {

@@ -26,6 +26,9 @@
  * also the size at which a frame, or a chunk for a file or a consumer, is complete. */
 #define SINK_LARGE_BYTES 65536
 
+/* A chunk on its way to a file or a consumer: a full frame and what may stand before it. */
+#define SINK_CHUNK_BYTES (SINK_LARGE_BYTES + 64)
+
 #define SINK_SMALL_BYTES 512
 #define SINK_FRAME_HEADER_BYTES 9
 #define SINK_FRAME_MIN_BYTES 4
