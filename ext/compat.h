@@ -115,6 +115,20 @@ compat_has_one_owner(PyObject *obj)
 #endif
 }
 
+/* Put `value` there and hand out what was there, in one step for all threads. */
+static inline PyObject *
+compat_exchange(PyObject **place, PyObject *value)
+{
+#ifdef Py_GIL_DISABLED
+    return __atomic_exchange_n(place, value, __ATOMIC_ACQ_REL);
+#else
+    PyObject *old = *place;
+
+    *place = value;
+    return old;
+#endif
+}
+
 /* The characters of `text` can be read; older interpreters make them on demand. */
 static inline int
 compat_str_ready(PyObject *text)

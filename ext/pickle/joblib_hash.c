@@ -110,7 +110,7 @@ hash_with(struct core_state *state, PyObject *obj, struct cj_digest *digest,
 
     joblib_stream_init(&hasher.stream, digest);
     hasher.coerce_mmap = coerce_mmap;
-    hasher.has_numpy = joblib_has_numpy();
+    hasher.numpy = NUMPY_UNKNOWN;
     do {
         r = hasher_walk(&hasher, state, obj);
     } while (r == 0 && joblib_stream_finish(&hasher.stream));
@@ -123,19 +123,48 @@ hash_with(struct core_state *state, PyObject *obj, struct cj_digest *digest,
     return hex_of(value, n_bytes);
 }
 
+/* OpenSSL takes longer to make a digest than to use it for a small object: each kind has a
+ * spare one in the module state, which a call takes out and puts back. */
+static void
+spare_free(PyObject *capsule)
+{
+    cj_digest_free(PyCapsule_GetPointer(capsule, NULL));
+}
+
+static PyObject *
+spare_take(PyObject **spare, enum cj_digest_kind kind)
+{
+    PyObject *capsule = compat_exchange(spare, NULL);
+    struct cj_digest *digest;
+    int r;
+
+    if (capsule) {
+        return capsule;
+    }
+    r = cj_digest_new(kind, &digest);
+    if (r < 0) {
+        return error_raise(r, NULL);
+    }
+    capsule = PyCapsule_New(digest, NULL, spare_free);
+    if (!capsule) {
+        cj_digest_free(digest);
+    }
+    return capsule;
+}
+
 PyObject *
 joblib_hash_value(struct core_state *state, PyObject *obj, enum cj_digest_kind kind,
                   bool coerce_mmap)
 {
-    struct cj_digest *digest;
-    PyObject *value;
-    int r = cj_digest_new(kind, &digest);
+    PyObject **spare = kind == CJ_DIGEST_MD5 ? &state->spare_md5 : &state->spare_sha1;
+    PyObject *capsule = spare_take(spare, kind);
+    PyObject *value = NULL;
 
-    if (r < 0) {
-        return error_raise(r, NULL);
+    if (capsule) {
+        value = hash_with(state, obj, PyCapsule_GetPointer(capsule, NULL), coerce_mmap);
+        capsule = compat_exchange(spare, capsule);
     }
-    value = hash_with(state, obj, digest, coerce_mmap);
-    cj_digest_free(digest);
+    Py_XDECREF(capsule);
     return value;
 }
 

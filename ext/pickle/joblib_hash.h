@@ -22,11 +22,13 @@
 #include "pickle/joblib_stream.h"
 #include "pickle/pickler.h"
 
+enum numpy_presence { NUMPY_UNKNOWN, NUMPY_ABSENT, NUMPY_LOADED };
+
 struct joblib_hasher {
     struct pickler pickler; /* its hook_context is the hasher */
     struct joblib_stream stream;
     bool coerce_mmap;
-    bool has_numpy;
+    enum numpy_presence numpy;
     /* Memo numbers of joblib's two stand-in classes; -1: not met yet. */
     Py_ssize_t my_hash_number;
     Py_ssize_t consistent_set_number;
@@ -65,11 +67,7 @@ int
 joblib_save_stand_in(struct pickler *p, const char *class_name, Py_ssize_t *number,
                      PyObject *name, PyObject *value);
 
-/* Whether NumPy is loaded: if it is not, nothing is an array. */
-bool
-joblib_has_numpy(void);
-
-/* Arrays and dtypes. As joblib_take(). */
+/* Arrays and dtypes, if NumPy is loaded: else nothing is one. As joblib_take(). */
 int
 joblib_take_numpy(struct joblib_hasher *hasher, PyObject *obj, PyObject **ret_instead);
 

@@ -11,44 +11,53 @@ enum attempt { ATTEMPT_NONE, ATTEMPT_KEYS, ATTEMPT_HASHES };
 
 /* --- by key --------------------------------------------------------------------------- */
 
-/* Entries of a dict in the order of `next`, an array of positions; `at` counts both keys and
- * values. */
+/* Keys and values in turn, of the `n` entries found at `positions`. Their memory is touched
+ * here, one entry independent of the other: far faster than when each is waited for. */
+static PyObject *
+entries_gather(PyObject *dict, const uint32_t *positions, Py_ssize_t n)
+{
+    PyObject *flat = PyList_New(2 * n);
+
+    for (Py_ssize_t i = 0; flat && i < n; i++) {
+        Py_ssize_t at = positions[i];
+        PyObject *key, *value;
+
+        if (!compat_dict_next(dict, &at, &key, &value)) {
+            Py_CLEAR(flat);
+            PyErr_SetString(PyExc_RuntimeError, "dictionary changed while it was hashed");
+            break;
+        }
+        PyList_SET_ITEM(flat, 2 * i, key);
+        PyList_SET_ITEM(flat, 2 * i + 1, value);
+    }
+    return flat;
+}
+
+/* A batch of the entries of a dict, in the order of `next`, an array of positions. */
 static int
 ordered_step(struct pickler *p, struct work *w)
 {
-    const size_t depth = p->n_work;
     const uint32_t *order = (const uint32_t *)PyBytes_AS_STRING(w->next);
+    Py_ssize_t n = w->n - w->at < BATCH_ITEMS ? w->n - w->at : BATCH_ITEMS;
+    PyObject *flat;
+    int r = -1;
 
-    while (p->n_work == depth) {
-        Py_ssize_t i = w->at / 2;
-        Py_ssize_t at;
-        PyObject *half[2];
-        int r;
-
-        if (w->at % 2 == 0 && (w->left == 0 || i == w->n)
-            && batch_turn(p, w, w->n - i, OP_SET_ITEMS, OP_SET_ITEM) < 0) {
-            return -1;
-        }
-        if (i == w->n) {
-            work_pop(p);
-            return 0;
-        }
-        at = order[i];
-        if (PyDict_GET_SIZE(w->obj) != w->n
-            || !compat_dict_next(w->obj, &at, &half[0], &half[1])) {
-            PyErr_SetString(PyExc_RuntimeError, "dictionary changed size while hashed");
-            return -1;
-        }
-        i = w->at++ % 2;
-        w->left -= (int)i;
-        Py_DECREF(half[!i]); /* the dict keeps it */
-        r = save(p, half[i]);
-        Py_DECREF(half[i]);
-        if (r < 0) {
-            return -1;
-        }
+    if (n == 0) {
+        work_pop(p);
+        return 0;
     }
-    return 0;
+    if (PyDict_GET_SIZE(w->obj) != w->n) {
+        PyErr_SetString(PyExc_RuntimeError, "dictionary changed size while it was hashed");
+        return -1;
+    }
+    flat = entries_gather(w->obj, order + w->at, n);
+    w->at += n;
+    if (flat && (n == 1 || sink_op(&p->sink, OP_MARK) == 0)
+        && work_push_op(p, n == 1 ? OP_SET_ITEM : OP_SET_ITEMS) == 0) {
+        r = save_sequence(p, flat);
+    }
+    Py_XDECREF(flat);
+    return r;
 }
 
 static int

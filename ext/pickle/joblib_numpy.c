@@ -10,12 +10,16 @@ numpy_get(PyObject **kept, const char *name)
     return pickle_import(kept, "numpy", name);
 }
 
-bool
-joblib_has_numpy(void)
+static bool
+numpy_is_loaded(struct joblib_hasher *hasher)
 {
     PyObject *modules = PyImport_GetModuleDict();
 
-    return modules && PyDict_GetItemString(modules, "numpy");
+    if (hasher->numpy == NUMPY_UNKNOWN) {
+        hasher->numpy = modules && PyDict_GetItemString(modules, "numpy") ? NUMPY_LOADED
+                                                                          : NUMPY_ABSENT;
+    }
+    return hasher->numpy == NUMPY_LOADED;
 }
 
 /* --- dtypes --------------------------------------------------------------------------- */
@@ -196,10 +200,15 @@ int
 joblib_take_numpy(struct joblib_hasher *hasher, PyObject *obj, PyObject **ret_instead)
 {
     struct core_state *state = hasher->pickler.state;
-    PyObject *ndarray = numpy_get(&state->numpy_ndarray, "ndarray");
-    PyObject *dtype = ndarray ? numpy_get(&state->numpy_dtype, "dtype") : NULL;
-    int r = dtype ? PyObject_IsInstance(obj, ndarray) : -1;
+    PyObject *ndarray, *dtype;
+    int r;
 
+    if (!numpy_is_loaded(hasher)) {
+        return 0;
+    }
+    ndarray = numpy_get(&state->numpy_ndarray, "ndarray");
+    dtype = ndarray ? numpy_get(&state->numpy_dtype, "dtype") : NULL;
+    r = dtype ? PyObject_IsInstance(obj, ndarray) : -1;
     if (r != 0) {
         return r < 0 ? -1 : take_array(hasher, obj, ret_instead);
     }

@@ -180,7 +180,7 @@ joblib_take(struct pickler *p, PyObject *obj, PyObject **ret_instead)
         r = save_global(p, obj, NULL);
     }
     else {
-        return hasher->has_numpy ? joblib_take_numpy(hasher, obj, ret_instead) : 0;
+        return joblib_take_numpy(hasher, obj, ret_instead);
     }
     return r < 0 ? -1 : 1;
 }

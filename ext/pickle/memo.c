@@ -1,6 +1,6 @@
 #include "pickle/memo.h"
 
-#define MEMO_SLOTS_MIN 64
+#define MEMO_SLOTS_MIN 16
 
 static struct memo_slot *
 memo_free_slot(struct memo *memo, PyObject *key)

@@ -53,6 +53,8 @@
     X(codecs_encode)                                                                     \
     X(pickle_nests_by_parent)                                                            \
     X(stdlib_dumps)                                                                      \
+    X(spare_md5)                                                                         \
+    X(spare_sha1)                                                                        \
     X(numpy_ndarray)                                                                     \
     X(numpy_dtype)                                                                       \
     X(numpy_memmap)                                                                      \

@@ -130,6 +130,9 @@ work_unwind(struct pickler *p, size_t n_work)
 {
     PyObject *type, *value, *traceback;
 
+    if (p->n_work == n_work) {
+        return;
+    }
     PyErr_Fetch(&type, &value, &traceback);
     while (p->n_work > n_work) {
         work_pop(p);
