@@ -38,7 +38,8 @@ static const struct pickler_hooks joblib_hooks = {
 
 /* One pass over the object, from an empty memo. */
 static int
-hasher_walk(struct joblib_hasher *hasher, struct core_state *state, PyObject *obj)
+hasher_walk(struct joblib_hasher *hasher, struct core_state *state, PyObject *obj,
+            bool spares_memo)
 {
     struct pickler *p = &hasher->pickler;
     int r;
@@ -46,12 +47,33 @@ hasher_walk(struct joblib_hasher *hasher, struct core_state *state, PyObject *ob
     pickler_init(p, state, JOBLIB_PROTOCOL);
     sink_init_consumer(&p->sink, joblib_stream_take, &hasher->stream);
     p->memo_policy = MEMO_NO_TEXT;
+    p->spares_memo = spares_memo;
     p->hooks = &joblib_hooks;
     p->hook_context = hasher;
     hasher->my_hash_number = -1;
     hasher->consistent_set_number = -1;
     r = pickler_dump(p, obj);
     pickler_done(p);
+    return r;
+}
+
+/* All passes: with as small a memo as possible, then with a full one if that was not enough;
+ * and again if the stream could not be kept. */
+static int
+hasher_run(struct joblib_hasher *hasher, struct core_state *state, PyObject *obj)
+{
+    bool spares_memo = true;
+    int r;
+
+    do {
+        r = hasher_walk(hasher, state, obj, spares_memo);
+        if (r < 0 && hasher->pickler.needs_entries) {
+            PyErr_Clear();
+            spares_memo = false;
+            joblib_stream_restart(&hasher->stream);
+            r = hasher_walk(hasher, state, obj, false);
+        }
+    } while (r == 0 && joblib_stream_finish(&hasher->stream));
     return r;
 }
 
@@ -111,9 +133,7 @@ hash_with(struct core_state *state, PyObject *obj, struct cj_digest *digest,
     joblib_stream_init(&hasher.stream, digest);
     hasher.coerce_mmap = coerce_mmap;
     hasher.numpy = NUMPY_UNKNOWN;
-    do {
-        r = hasher_walk(&hasher, state, obj);
-    } while (r == 0 && joblib_stream_finish(&hasher.stream));
+    r = hasher_run(&hasher, state, obj);
     joblib_stream_done(&hasher.stream);
     cj_digest_final(digest, value, &n_bytes);
     if (r < 0) {

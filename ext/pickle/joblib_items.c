@@ -143,7 +143,8 @@ save_by_hash(struct pickler *p, PyObject *items, bool is_exact)
 
 /* --- the two attempts ----------------------------------------------------------------- */
 
-/* `at` is the attempt, `n` whether `obj` is a dict. The frame stays below the items. */
+/* `at` is the attempt, `n` whether `obj` is a dict, `n_done` what had been left out of the
+ * memo before. The frame stays below the items. */
 static int
 items_step(struct pickler *p, struct work *w)
 {
@@ -154,6 +155,7 @@ items_step(struct pickler *p, struct work *w)
         return 0;
     }
     w->at = ATTEMPT_KEYS;
+    w->n_done = (Py_ssize_t)p->n_spared;
     return save_by_key(p, items, w->n);
 }
 
@@ -181,6 +183,9 @@ joblib_recover(struct pickler *p, size_t at)
     work_unwind(p, at + 1);
     PyErr_Clear();
     w = &p->work[at];
+    if ((size_t)w->n_done != p->n_spared && save_end_sparing(p) < 0) {
+        return -1;
+    }
     w->at = ATTEMPT_HASHES;
     return save_by_hash(p, w->obj, w->n) < 0 ? 0 : 1;
 }

@@ -51,6 +51,16 @@ stream_reset(struct joblib_stream *stream)
     cj_digest_final(stream->digest, value, &n_bytes);
 }
 
+void
+joblib_stream_restart(struct joblib_stream *stream)
+{
+    struct cj_digest *digest = stream->digest;
+
+    stream_reset(stream);
+    joblib_stream_done(stream);
+    joblib_stream_init(stream, digest);
+}
+
 static int
 kept_grow(struct joblib_stream *stream, size_t n)
 {

@@ -37,6 +37,10 @@ struct joblib_stream {
 void
 joblib_stream_init(struct joblib_stream *stream, struct cj_digest *digest);
 
+/* Forget all that was taken in, whatever it went to: a first pass begins. */
+void
+joblib_stream_restart(struct joblib_stream *stream);
+
 void
 joblib_stream_done(struct joblib_stream *stream);
 

@@ -44,6 +44,7 @@
     X(pickler_type)                                                                      \
     X(pickler_memo_type)                                                                 \
     X(getattr_function)                                                                  \
+    X(copyreg_slotnames)                                                                 \
     X(dispatch_table)                                                                    \
     X(extension_registry)                                                                \
     X(reverse_name_mapping)                                                              \

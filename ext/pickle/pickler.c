@@ -16,6 +16,9 @@ pickler_init(struct pickler *p, struct core_state *state, int protocol)
     p->by_value = false;
     /* Protocols 0 to 2 are there for old readers: keep to the bytes that pickle writes. */
     p->memo_policy = protocol >= 3 ? MEMO_IMMUTABLE : MEMO_ALL;
+    p->spares_memo = false;
+    p->needs_entries = false;
+    p->n_spared = 0;
     for (int i = 0; i < PICKLER_N_KINDS; i++) {
         p->kinds[i].type = NULL;
     }

@@ -103,6 +103,10 @@ struct pickler {
     bool fix_imports;
     bool by_value; /* cloudpickle helps where a name is not enough */
     enum memo_policy memo_policy;
+    /* Objects with one owner get a number but no entry, until a hook could lead to them. */
+    bool spares_memo;
+    bool needs_entries; /* and then it was too late: dump again with spares_memo off */
+    size_t n_spared;
     struct pickler_kind kinds[PICKLER_N_KINDS];
 
     /* Borrowed; NULL: not there. */
@@ -179,6 +183,11 @@ save_memoize(struct pickler *p, PyObject *obj);
 int
 save_get(struct pickler *p, Py_ssize_t number);
 
+/* Code that could lead to any object at all is about to run, or objects are to be met again:
+ * 0, or -1 with an exception set and needs_entries, because entries are missing. */
+int
+save_end_sparing(struct pickler *p);
+
 /* A number for an object that exists in the pickle alone. */
 int
 save_number(struct pickler *p);
@@ -244,7 +253,8 @@ int
 save_dict_entries(struct pickler *p, PyObject *dict);
 
 /* Push: the elements of `list` one by one, in batches of APPENDS; the pairs in it, in batches
- * of SET_ITEMS; or its elements with nothing around them. */
+ * of SET_ITEMS; or its elements with nothing around them, taken out of a list that is nobody
+ * else's. */
 int
 save_appends(struct pickler *p, PyObject *list);
 int

@@ -80,6 +80,18 @@ memo_leaves_out(const struct pickler *p, PyObject *obj)
 }
 
 int
+save_end_sparing(struct pickler *p)
+{
+    p->spares_memo = false;
+    if (p->n_spared == 0) {
+        return 0;
+    }
+    p->needs_entries = true;
+    PyErr_SetString(PyExc_RuntimeError, "an object that was left out of the memo is needed");
+    return -1;
+}
+
+int
 save_memoize(struct pickler *p, PyObject *obj)
 {
     Py_ssize_t number = p->n_memo;
@@ -91,7 +103,10 @@ save_memoize(struct pickler *p, PyObject *obj)
         PyErr_SetString(PyExc_OverflowError, "too many objects for one pickle");
         return -1;
     }
-    if (memo_add(&p->memo, obj, number) < 0) {
+    if (p->spares_memo && compat_has_one_owner(obj)) {
+        p->n_spared++;
+    }
+    else if (memo_add(&p->memo, obj, number) < 0) {
         return -1;
     }
     p->n_memo++;

@@ -2,9 +2,9 @@
  *
  * A class is plain when nothing in its MRO but `object` has a say in pickling, and its
  * instances have no other state than their __dict__. That is looked up once per class and
- * pickling, at the second instance: the first one goes the general way, which also makes
- * copyreg leave the class's __slotnames__. */
+ * pickling. */
 
+#include "pickle/pickle_module.h"
 #include "pickle/pickler.h"
 
 static int
@@ -59,19 +59,28 @@ layout_is_plain(const PyTypeObject *type)
            && type->tp_getattro == PyObject_GenericGetAttr;
 }
 
+/* copyreg leaves what it has found as the class's __slotnames__. */
+static PyObject *
+slotnames_get(struct core_state *state, PyTypeObject *type)
+{
+    PyObject *names, *func;
+    int found = compat_dict_find(type->tp_dict, state->name_slotnames, &names);
+
+    if (found != 0) {
+        return found < 0 ? NULL : names;
+    }
+    func = pickle_import(&state->copyreg_slotnames, "copyreg", "_slotnames");
+    return func ? PyObject_CallOneArg(func, (PyObject *)type) : NULL;
+}
+
 static int
 slotnames_are_none(struct core_state *state, PyTypeObject *type)
 {
-    PyObject *names;
-    int found = type->tp_dict
-                    ? compat_dict_find(type->tp_dict, state->name_slotnames, &names)
-                    : 0;
+    PyObject *names = slotnames_get(state, type);
+    int are_none = names ? PyList_CheckExact(names) && PyList_GET_SIZE(names) == 0 : -1;
 
-    if (found == 1) {
-        found = PyList_CheckExact(names) && PyList_GET_SIZE(names) == 0;
-        Py_DECREF(names);
-    }
-    return found;
+    Py_XDECREF(names);
+    return are_none;
 }
 
 static int
@@ -93,7 +102,7 @@ type_is_plain(struct pickler *p, PyTypeObject *type)
     return slotnames_are_none(p->state, type);
 }
 
-/* -1: first met, or an exception; see PyErr_Occurred(). */
+/* Whether the class is plain: 1, 0, -1 with an exception set. */
 static int
 kind_of(struct pickler *p, PyTypeObject *type)
 {
@@ -101,12 +110,12 @@ kind_of(struct pickler *p, PyTypeObject *type)
     struct pickler_kind *kind = &p->kinds[at];
 
     if (kind->type != type) {
-        kind->type = type;
-        kind->is_plain = -1;
-        return -1;
-    }
-    if (kind->is_plain < 0) {
+        kind->type = NULL;
         kind->is_plain = type_is_plain(p, type);
+        if (kind->is_plain < 0) {
+            return -1;
+        }
+        kind->type = type;
     }
     return kind->is_plain;
 }
@@ -156,7 +165,7 @@ save_instance(struct pickler *p, PyObject *obj)
     }
     r = kind_of(p, Py_TYPE(obj));
     if (r <= 0) {
-        return PyErr_Occurred() ? -1 : 0;
+        return r;
     }
     dict = PyObject_GenericGetDict(obj, NULL);
     if (!dict) {

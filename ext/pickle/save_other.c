@@ -173,6 +173,9 @@ save_other(struct pickler *p, PyObject *obj)
     if (r == 0) {
         r = save_instance(p, obj);
     }
+    if (r == 0 && p->spares_memo) {
+        r = save_end_sparing(p);
+    }
     if (r == 0) {
         r = save_dispatched(p, obj);
     }

@@ -88,11 +88,13 @@ static int
 sequence_step(struct pickler *p, struct work *w)
 {
     const size_t depth = p->n_work;
-    PyObject *item;
 
-    while (items_next(w, &item)) {
-        int r = save(p, item);
+    while (w->at < PyList_GET_SIZE(w->obj)) {
+        PyObject *item = PyList_GET_ITEM(w->obj, w->at);
+        int r;
 
+        PyList_SET_ITEM(w->obj, w->at++, Py_NewRef(Py_None));
+        r = save(p, item);
         Py_DECREF(item);
         if (r < 0 || p->n_work != depth) {
             return r;

@@ -19,7 +19,7 @@ set_save_call(struct pickler *p, PyObject *obj)
     return r;
 }
 
-/* Elements in batches of marked ADD_ITEMS; sets are unordered, so a plain list of what is in
+/* Elements in batches of marked ADD_ITEMS, taken out of a list of our own. Sets are unordered, so a plain list of what is in
  * it now is as good a way as any to walk one that may change. */
 static int
 add_items_step(struct pickler *p, struct work *w)
@@ -39,7 +39,8 @@ add_items_step(struct pickler *p, struct work *w)
             return 0;
         }
         w->left--;
-        item = Py_NewRef(PyList_GET_ITEM(w->obj, w->at++));
+        item = PyList_GET_ITEM(w->obj, w->at);
+        PyList_SET_ITEM(w->obj, w->at++, Py_NewRef(Py_None));
         r = save(p, item);
         Py_DECREF(item);
     }
