@@ -97,7 +97,7 @@ error_name_object(struct core_state *state, PyObject *obj)
 {
     PyObject *type, *error, *traceback, *text, *args, *more;
 
-    if (!state->pickling_error || !PyErr_ExceptionMatches(state->pickling_error)) {
+    if (!state->pickle_error_type || !PyErr_ExceptionMatches(state->pickle_error_type)) {
         return;
     }
     PyErr_Fetch(&type, &error, &traceback);

@@ -65,7 +65,7 @@ aside_plain(struct joblib_hasher *hasher, PyObject *array)
 {
     Py_buffer view;
 
-    if ((PyObject *)Py_TYPE(array) != hasher->pickler.state->numpy_ndarray) {
+    if ((PyObject *)Py_TYPE(array) != hasher->pickler.state->pickle_numpy_ndarray) {
         return 0;
     }
     if (PyObject_GetBuffer(array, &view, PyBUF_ANY_CONTIGUOUS) < 0) {
@@ -122,7 +122,7 @@ static int
 aside_viewed(struct joblib_hasher *hasher, PyObject *array)
 {
     struct core_state *state = hasher->pickler.state;
-    PyObject *uint8 = numpy_get(&state->numpy_uint8, "uint8");
+    PyObject *uint8 = numpy_get(&state->pickle_numpy_uint8, "uint8");
     PyObject *piece = uint8 ? array_in_one_piece(array) : NULL;
     PyObject *bytes = piece ? PyObject_CallMethod(piece, "view", "O", uint8) : NULL;
     int r = bytes ? aside_buffer(hasher, bytes, PyBUF_C_CONTIGUOUS) : -1;
@@ -140,13 +140,13 @@ array_class(struct joblib_hasher *hasher, PyObject *array)
     int is_memmap = 0;
 
     if (hasher->coerce_mmap) {
-        memmap = numpy_get(&state->numpy_memmap, "memmap");
+        memmap = numpy_get(&state->pickle_numpy_memmap, "memmap");
         is_memmap = memmap ? PyObject_IsInstance(array, memmap) : -1;
     }
     if (is_memmap < 0) {
         return NULL;
     }
-    return is_memmap ? Py_NewRef(state->numpy_ndarray)
+    return is_memmap ? Py_NewRef(state->pickle_numpy_ndarray)
                      : PyObject_GetAttr(array, state->name_class);
 }
 
@@ -206,8 +206,8 @@ joblib_take_numpy(struct joblib_hasher *hasher, PyObject *obj, PyObject **ret_in
     if (!numpy_is_loaded(hasher)) {
         return 0;
     }
-    ndarray = numpy_get(&state->numpy_ndarray, "ndarray");
-    dtype = ndarray ? numpy_get(&state->numpy_dtype, "dtype") : NULL;
+    ndarray = numpy_get(&state->pickle_numpy_ndarray, "ndarray");
+    dtype = ndarray ? numpy_get(&state->pickle_numpy_dtype, "dtype") : NULL;
     r = dtype ? PyObject_IsInstance(obj, ndarray) : -1;
     if (r != 0) {
         return r < 0 ? -1 : take_array(hasher, obj, ret_instead);

@@ -29,7 +29,7 @@ pickle_import(PyObject **kept, const char *module, const char *name)
 int
 pickle_error(struct core_state *state, const char *format, ...)
 {
-    PyObject *type = pickle_import(&state->pickling_error, "_pickle", "PicklingError");
+    PyObject *type = pickle_import(&state->pickle_error_type, "_pickle", "PicklingError");
     va_list values;
 
     if (type) {
@@ -130,7 +130,7 @@ pickle_exec(PyObject *module)
 
     if (names_make(state) < 0
         || !pickle_import(&state->getattr_function, "builtins", "getattr")
-        || !pickle_import(&state->dispatch_table, "copyreg", "dispatch_table")
+        || !pickle_import(&state->pickle_dispatch_table, "copyreg", "dispatch_table")
         || !pickle_import(&state->extension_registry, "copyreg", "_extension_registry")
         || core_add_type(module, &pickler_type_spec, &state->pickler_type) < 0
         || core_add_type(module, &pickler_memo_spec, &state->pickler_memo_type) < 0) {

@@ -45,21 +45,21 @@
     X(pickler_memo_type)                                                                 \
     X(getattr_function)                                                                  \
     X(copyreg_slotnames)                                                                 \
-    X(dispatch_table)                                                                    \
+    X(pickle_dispatch_table)                                                             \
     X(extension_registry)                                                                \
     X(reverse_name_mapping)                                                              \
     X(reverse_import_mapping)                                                            \
-    X(pickling_error)                                                                    \
-    X(partial_type)                                                                      \
+    X(pickle_error_type)                                                                 \
+    X(pickle_partial)                                                                    \
     X(codecs_encode)                                                                     \
     X(pickle_nests_by_parent)                                                            \
     X(stdlib_dumps)                                                                      \
     X(spare_md5)                                                                         \
     X(spare_sha1)                                                                        \
-    X(numpy_ndarray)                                                                     \
-    X(numpy_dtype)                                                                       \
-    X(numpy_memmap)                                                                      \
-    X(numpy_uint8)                                                                       \
+    X(pickle_numpy_ndarray)                                                              \
+    X(pickle_numpy_dtype)                                                                \
+    X(pickle_numpy_memmap)                                                               \
+    X(pickle_numpy_uint8)                                                                \
     PICKLE_NAMES(PICKLE_NAME_ONLY, X)
 
 #endif

@@ -92,7 +92,7 @@ type_is_plain(struct pickler *p, PyTypeObject *type)
         || PyType_IsSubtype(type, &PyType_Type)) {
         return 0;
     }
-    r = PyDict_Contains(p->state->dispatch_table, (PyObject *)type);
+    r = PyDict_Contains(p->state->pickle_dispatch_table, (PyObject *)type);
     if (r == 0) {
         r = mro_has_say(p->state, type);
     }

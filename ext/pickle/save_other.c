@@ -36,7 +36,7 @@ save_answer(struct pickler *p, PyObject *value, PyObject *obj)
 static int
 dispatch_find(struct pickler *p, PyTypeObject *type, PyObject **ret_func)
 {
-    PyObject *table = p->dispatch_table ? p->dispatch_table : p->state->dispatch_table;
+    PyObject *table = p->dispatch_table ? p->dispatch_table : p->state->pickle_dispatch_table;
 
     if (PyDict_CheckExact(table)) {
         return compat_dict_find(table, (PyObject *)type, ret_func);

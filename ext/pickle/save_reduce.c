@@ -159,7 +159,7 @@ construct_new(struct pickler *p, PyObject *args, PyObject *obj)
 static PyObject *
 new_partial(struct core_state *state, PyObject *cls, PyObject *args, PyObject *kwargs)
 {
-    PyObject *partial = pickle_import(&state->partial_type, "functools", "partial");
+    PyObject *partial = pickle_import(&state->pickle_partial, "functools", "partial");
     PyObject *new = partial ? PyObject_GetAttr(cls, state->name_new) : NULL;
     PyObject *head = new ? PyTuple_Pack(2, new, cls) : NULL;
     PyObject *all = head ? PySequence_Concat(head, args) : NULL;
