@@ -130,7 +130,10 @@ pickler_find_hook(PyObject *op, PyObject *name, PyObject **ret_hook)
     return found;
 }
 
+/* What one dump() works with, whatever its hooks do to the pickler. New references. */
 struct pickler_hook_objects {
+    PyObject *write;
+    PyObject *buffer_callback;
     PyObject *persistent_id;
     PyObject *reducer_override;
     PyObject *dispatch_table;
@@ -139,6 +142,8 @@ struct pickler_hook_objects {
 static void
 pickler_drop_hooks(struct pickler_hook_objects *hooks)
 {
+    Py_CLEAR(hooks->write);
+    Py_CLEAR(hooks->buffer_callback);
     Py_CLEAR(hooks->persistent_id);
     Py_CLEAR(hooks->reducer_override);
     Py_CLEAR(hooks->dispatch_table);
@@ -149,8 +154,12 @@ pickler_find_hooks(struct pickler_object *self, struct pickler_hook_objects *ret
 {
     struct core_state *state = self->state;
     PyObject *op = (PyObject *)self;
-    struct pickler_hook_objects hooks = {NULL, NULL, NULL};
+    struct pickler_hook_objects hooks = {NULL, NULL, NULL, NULL, NULL};
 
+    hooks.write = Py_NewRef(self->write);
+    if (self->buffer_callback != Py_None) {
+        hooks.buffer_callback = Py_NewRef(self->buffer_callback);
+    }
     if (pickler_find_hook(op, state->name_persistent_id, &hooks.persistent_id) < 0
         || pickler_find_hook(op, state->name_reducer_override, &hooks.reducer_override) < 0
         || pickler_find_hook(op, state->name_dispatch_table, &hooks.dispatch_table) < 0) {
@@ -165,27 +174,29 @@ static int
 pickler_dump_with(struct pickler_object *self, PyObject *obj,
                   const struct pickler_hook_objects *hooks)
 {
+    struct memo hooks_memo;
     struct pickler p;
     int r;
 
     pickler_init(&p, self->state, self->protocol);
-    sink_init_file(&p.sink, self->write);
+    sink_init_file(&p.sink, hooks->write);
     p.is_binary = self->is_binary;
     p.is_fast = self->is_fast;
     p.fix_imports = self->fix_imports;
     p.persistent_id = hooks->persistent_id;
     p.reducer_override = hooks->reducer_override;
     p.dispatch_table = hooks->dispatch_table;
-    p.buffer_callback = self->buffer_callback != Py_None ? self->buffer_callback : NULL;
+    p.buffer_callback = hooks->buffer_callback;
     p.memo = self->memo;
     p.n_memo = self->n_memo;
     self->memo = (struct memo)MEMO_INIT;
     self->is_running = 1;
     r = pickler_dump(&p, obj);
     self->is_running = 0;
+    hooks_memo = self->memo; /* if a hook has set one, it is gone now */
     self->memo = p.memo;
     self->n_memo = p.n_memo;
-    p.memo = (struct memo)MEMO_INIT;
+    p.memo = hooks_memo;
     pickler_done(&p);
     return r;
 }

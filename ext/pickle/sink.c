@@ -201,7 +201,10 @@ frame_make_room(struct sink *sink, size_t n)
         sink->at += SINK_FRAME_HEADER_BYTES;
     }
     full = sink->frame + SINK_FRAME_HEADER_BYTES + SINK_LARGE_BYTES;
-    sink->end = full < sink->limit && full >= sink->at + n ? full : sink->limit;
+    if (full < sink->at + n) {
+        full = sink->at + n;
+    }
+    sink->end = full < sink->limit ? full : sink->limit;
     return 0;
 }
 

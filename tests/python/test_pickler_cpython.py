@@ -16,10 +16,8 @@ from cjoblib import _core
 suite = pytest.importorskip("test.test_pickle", reason="this Python has no test package")
 tester = pytest.importorskip("test.pickletester", reason="no test package")
 
-# Only what is about _pickle's own struct: the reason stands beside the name.
-SKIPS = {
-    "SizeofTests": "counts the bytes of _pickle's own structs",
-}
+# Left out of test_pickle: SizeofTests, which counts the bytes of _pickle's own structs, and
+# CPicklerUnpicklerObjectTests.test_issue18339, which is about the unpickler's memo.
 
 
 def dumps(obj: object, protocol: int | None = None, **options: Any) -> bytes:
@@ -74,8 +72,6 @@ class TestPicklerObject(tester.AbstractPicklerUnpicklerObjectTests, unittest.Tes
     pickler_class = _core.Pickler
     unpickler_class = pickle.Unpickler
 
-    # Puts a pickler's memo to an unpickler that knows the type of _pickle's memo only by
-    # its copy().
     def test_memo_of_another_kind(self) -> None:
         pickler = self.pickler_class(io.BytesIO())
         with pytest.raises(TypeError):
