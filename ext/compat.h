@@ -272,4 +272,72 @@ compat_optional_attribute(PyObject *obj, const char *name, PyObject **ret_value)
     return r;
 }
 
+/* What pickle.DEFAULT_PROTOCOL is. */
+#if PY_VERSION_HEX >= 0x030E0000
+#define COMPAT_PICKLE_PROTOCOL 5
+#else
+#define COMPAT_PICKLE_PROTOCOL 4
+#endif
+
+/* A new reference to the value under `key`: 1 found, 0 not there, -1 error. */
+static inline int
+compat_dict_find(PyObject *dict, PyObject *key, PyObject **ret_value)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    return PyDict_GetItemRef(dict, key, ret_value);
+#else
+    *ret_value = PyDict_GetItemWithError(dict, key);
+    Py_XINCREF(*ret_value);
+    return *ret_value ? 1 : PyErr_Occurred() ? -1 : 0;
+#endif
+}
+
+/* PyDict_Next() that hands out new references. */
+static inline int
+compat_dict_next(PyObject *dict, Py_ssize_t *at, PyObject **ret_key,
+                 PyObject **ret_value)
+{
+    int found;
+
+#ifdef Py_GIL_DISABLED
+    Py_BEGIN_CRITICAL_SECTION(dict);
+#endif
+    found = PyDict_Next(dict, at, ret_key, ret_value);
+    if (found) {
+        Py_INCREF(*ret_key);
+        Py_INCREF(*ret_value);
+    }
+#ifdef Py_GIL_DISABLED
+    Py_END_CRITICAL_SECTION();
+#endif
+    return found;
+}
+
+/* Whether at most one owner holds `obj` besides the caller, who holds one reference.
+ * Where counts are split between threads the answer is always no. */
+static inline int
+compat_has_one_owner(PyObject *obj)
+{
+#ifdef Py_GIL_DISABLED
+    (void)obj;
+    return 0;
+#else
+    return Py_REFCNT(obj) <= 2;
+#endif
+}
+
+/* Put `value` there and hand out what was there, in one step for all threads. */
+static inline PyObject *
+compat_exchange(PyObject **place, PyObject *value)
+{
+#ifdef Py_GIL_DISABLED
+    return __atomic_exchange_n(place, value, __ATOMIC_ACQ_REL);
+#else
+    PyObject *old = *place;
+
+    *place = value;
+    return old;
+#endif
+}
+
 #endif

@@ -12,6 +12,7 @@
 #include "parallel/pool_type.h"
 #include "parallel/worker.h"
 #include "pickle/codec_files.h"
+#include "pickle/pickle_module.h"
 #include "pickle/region.h"
 #include "pickle/unpickler_module.h"
 #include "state.h"
@@ -43,8 +44,7 @@ core_state_of_type(PyTypeObject *type)
     return NULL;
 }
 
-/* Make a type from its spec, keep it in the state and show it in the module. */
-static int
+int
 core_add_type(PyObject *module, PyType_Spec *spec, PyObject **ret_type)
 {
     PyObject *type = PyType_FromModuleAndSpec(module, spec, NULL);
@@ -135,7 +135,7 @@ core_exec(PyObject *module)
     return core_add_constants(module) < 0 || core_add_types(module, state) < 0 ||
                    core_import_pickle(state) < 0 || core_make_names(state) < 0 ||
                    canonical_exec(module, state) < 0 ||
-                   unpickler_module_exec(module) < 0
+                   unpickler_module_exec(module) < 0 || pickle_exec(module) < 0
                ? -1
                : 0;
 }

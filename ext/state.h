@@ -4,6 +4,7 @@
 #define EXT_STATE_H
 
 #include "compat.h"
+#include "pickle/pickle_state.h"
 #include "pickle/unpickler_state.h"
 
 /* X(name): a strong reference, made by core_exec() or on first use. */
@@ -42,6 +43,7 @@
     X(numpy_dtype)                                                                   \
     X(numpy_memmap)                                                                  \
     X(numpy_asarray)                                                                 \
+    PICKLE_STATE_OBJECTS(X)                                                          \
     UNPICKLER_STATE_OBJECTS(X)
 
 struct core_state {
@@ -56,5 +58,8 @@ struct core_state *core_state(PyObject *module);
 /* The state behind one of the module's types, or behind a type derived from one. NULL
  * with an exception set when `type` is not one of those. */
 struct core_state *core_state_of_type(PyTypeObject *type);
+
+/* Make a type from its spec, keep it in the state and show it in the module. */
+int core_add_type(PyObject *module, PyType_Spec *spec, PyObject **ret_type);
 
 #endif

@@ -114,8 +114,8 @@ dict_check_pairs(struct unpickler *unpickler, size_t n)
     return n % 2 ? unpickler_refuse(unpickler, "odd number of items for a dict") : 0;
 }
 
-/* Let the collector look at what was made, but at more at once than it would itself: young
- * tuples are better untracked while they are in the cache. */
+/* Let the collector look at what was made, but at more at once than it would itself:
+ * young tuples are better untracked while they are in the cache. */
 static void
 load_collect(struct unpickler *unpickler, size_t n)
 {

@@ -1,6 +1,6 @@
 from collections.abc import Callable, Iterable
 from os import PathLike
-from pickle import PicklingError
+from pickle import PickleBuffer, PicklingError
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar, final
 
 from typing_extensions import Buffer, Self
@@ -149,3 +149,37 @@ def pickle_loads(
     allow: Iterable[str] | None = None,
     find_class: Callable[[str, str], Any] | None = None,
 ) -> Any: ...
+
+class _Writable(Protocol):
+    def write(self, data: Any, /) -> object: ...
+
+class Pickler:
+    bin: int
+    fast: int
+    dispatch_table: Any
+    memo: Any
+    def __init__(
+        self,
+        file: _Writable,
+        protocol: int | None = None,
+        fix_imports: bool = True,
+        buffer_callback: Callable[[PickleBuffer], Any] | None = None,
+    ) -> None: ...
+    def dump(self, obj: Any, /) -> None: ...
+    def clear_memo(self) -> None: ...
+    def persistent_id(self, obj: Any, /) -> Any: ...
+
+@final
+class PicklerMemo:
+    def clear(self) -> None: ...
+    def copy(self) -> dict[int, tuple[int, Any]]: ...
+
+def pickle_dumps(
+    obj: Any,
+    protocol: int | None = None,
+    *,
+    fix_imports: bool = True,
+    buffer_callback: Callable[[PickleBuffer], Any] | None = None,
+    by_value: bool = False,
+) -> bytes: ...
+def joblib_hash(obj: Any, hash_name: str = "md5", coerce_mmap: bool = False) -> str: ...

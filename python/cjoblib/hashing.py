@@ -1,18 +1,29 @@
 """Hash of any Python object: the same for equal values, in every process.
 
-The digests ``xxh128`` and ``sha256`` are of a canonical form that is described, byte by
-byte and with test vectors, in ``doc/formats/hash.md``.
+The digests ``md5`` and ``sha1`` have joblib's values. ``xxh128`` and ``sha256`` are of a
+canonical form that is described, byte by byte and with test vectors, in
+``doc/formats/hash.md``; they are also the same where joblib's differ from run to run.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cjoblib import _core
-from cjoblib._core import UnhashableError, canonical_hash
+from cjoblib._core import UnhashableError, canonical_hash, joblib_hash
 
-__all__ = ["UnhashableError", "hash", "register_hasher"]
+if TYPE_CHECKING:
+    from cjoblib._hashers import Hasher, NumpyHasher, Pickler
+
+__all__ = [
+    "Hasher",
+    "NumpyHasher",
+    "Pickler",
+    "UnhashableError",
+    "hash",
+    "register_hasher",
+]
 
 T = TypeVar("T")
 
@@ -46,16 +57,19 @@ def hash(obj: Any, hash_name: str = "md5", coerce_mmap: bool = False) -> str:
     ----------
     obj : object
         Anything with a value: data, arrays, functions, classes, instances.
-    hash_name : {'xxh128', 'sha256'}
-        The digest. ``xxh128`` is the fastest; ``sha256`` also holds against somebody
-        who wants two objects to collide.
+    hash_name : {'md5', 'sha1', 'xxh128', 'sha256'}
+        The digest. ``md5`` and ``sha1`` equal joblib's. ``xxh128`` is the fastest;
+        ``sha256`` also holds against somebody who wants two objects to collide.
     coerce_mmap : bool
-        Of no effect here: a memmap always hashes as the array it maps.
+        For md5 and sha1: make no difference between a ``numpy.memmap`` and an array of
+        the same values. The others never make one.
 
     Raises
     ------
+    pickle.PicklingError
+        md5, sha1: a part of `obj` can't be pickled; the last argument names `obj`.
     UnhashableError
-        A part of `obj` has no value of its own (a lock, a generator, a bare
+        xxh128, sha256: a part of `obj` has no value of its own (a lock, a generator, a bare
         ``object()``); the message starts with the path to it. It is a
         ``pickle.PicklingError`` and a ``TypeError``.
     ValueError
@@ -63,7 +77,18 @@ def hash(obj: Any, hash_name: str = "md5", coerce_mmap: bool = False) -> str:
     RecursionError
         `obj` is nested more deeply than the thread's C stack allows.
     """
+    if hash_name in ("md5", "sha1"):
+        return joblib_hash(obj, hash_name, coerce_mmap)
     return canonical_hash(obj, hash_name)
+
+
+def __getattr__(name: str) -> Any:
+    # Python's own pickler takes long to import, and only subclassers want these.
+    if name in ("Hasher", "NumpyHasher", "Pickler"):
+        from cjoblib import _hashers
+
+        return getattr(_hashers, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def register_hasher(type_: type[T], function: Callable[[T], Any]) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from cjoblib import _core
 from cjoblib.compressor import (
     _COMPRESSORS,
@@ -86,7 +87,7 @@ def test_the_standard_library_reads_and_writes_the_same(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_errors_of_the_file_pass_unchanged(kind: str) -> None:
     encoder = _core.Encoder(boom, kind)
-    with pytest.raises(Boom):  # noqa: PT012 (now or later)
+    with pytest.raises(Boom):
         encoder.write(DATA)
         encoder.finish()
     with pytest.raises(OSError, match="cancel"):

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from cjoblib import numpy_pickle
 from cjoblib.compressor import _COMPRESSORS, CompressorWrapper, register_compressor
 from cjoblib.numpy_pickle import NumpyPickler, NumpyUnpickler, dump, load

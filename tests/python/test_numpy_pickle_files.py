@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from cjoblib.numpy_pickle import dump, load
 
 np = pytest.importorskip("numpy")
@@ -176,7 +177,7 @@ def test_bytes_io(compress: Any) -> None:
 
 def test_several_dumps_are_read_back_in_turn(tmp_path: Path) -> None:
     values = [np.arange(5), "text", np.ones((3, 3), order="F")]
-    for file in (open(tmp_path / "file", "w+b"), io.BytesIO()):  # noqa: SIM115
+    for file in (open(tmp_path / "file", "w+b"), io.BytesIO()):
         with file:
             file.write(b"header")
             for value in values:
