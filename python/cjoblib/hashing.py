@@ -79,7 +79,12 @@ def hash(obj: Any, hash_name: str = "md5", coerce_mmap: bool = False) -> str:
     """
     if hash_name in ("md5", "sha1"):
         return joblib_hash(obj, hash_name, coerce_mmap)
-    return canonical_hash(obj, hash_name)
+    if hash_name in ("xxh128", "sha256"):
+        return canonical_hash(obj, hash_name)
+    raise ValueError(
+        "Valid options for 'hash_name' are 'md5', 'sha1', 'xxh128' and 'sha256'; "
+        f"got hash_name={hash_name!r}"
+    )
 
 
 def __getattr__(name: str) -> Any:

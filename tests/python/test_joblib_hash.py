@@ -336,9 +336,9 @@ def test_memmap(tmp_path: pathlib.Path) -> None:
 def test_python_classes(i: int) -> None:
     for obj in (tricky()[i], arrays()[i % len(arrays())]):
         expected = outcome(hash, obj)
-        assert outcome(lambda: hashing.NumpyHasher().hash(obj)) == expected  # noqa: B023
-        plain = outcome(lambda: hashing.Hasher().hash(obj))  # noqa: B023
-        theirs = outcome(lambda: joblib.hashing.Hasher().hash(obj))  # noqa: B023
+        assert outcome(lambda: hashing.NumpyHasher().hash(obj)) == expected
+        plain = outcome(lambda: hashing.Hasher().hash(obj))
+        theirs = outcome(lambda: joblib.hashing.Hasher().hash(obj))
         assert plain == theirs
 
 
