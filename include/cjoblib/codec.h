@@ -4,23 +4,23 @@
  *
  *      cj_encoder_new(CJ_CODEC_ZLIB, 3, sink, &encoder);
  *      cj_encoder_write(encoder, data, size);       any number of times
- *      cj_encoder_finish(encoder);                  once; the stream is then complete
+ *      cj_encoder_finish(encoder);                  once; the stream is complete
  *      cj_encoder_free(encoder);
  *
  * Reading, from whatever the source is:
  *
  *      cj_decoder_new(CJ_CODEC_ZLIB, source, &decoder);
- *      cj_decoder_read(decoder, buffer, size, &n);  n < size only at the end of the data
+ *      cj_decoder_read(decoder, buffer, size, &n);  n < size only at the data's end
  *      cj_decoder_free(decoder);
  *
  * The streams are the formats' own: zlib (RFC 1950), gzip (RFC 1952), bzip2, xz and the
- * older lzma-alone, lz4 frames, zstd frames (RFC 8878). Readers accept every legal stream,
- * also several members one after the other where the format has them; anything else behind
- * the data is an error, never a wait. Left out: the "legacy" frames of lz4.
+ * older lzma-alone, lz4 frames, zstd frames (RFC 8878). Readers accept every legal
+ * stream, also several members one after the other where the format has them; anything
+ * else behind the data is an error, never a wait. Left out: the "legacy" frames of lz4.
  *
- * An encoder holds about 256 KiB and a decoder as much, beside what the format needs: for xz
- * and lzma up to 680 MB at preset 9, for the others a few MB. A sink gets pieces of up to
- * 256 KiB, a source is asked for as much.
+ * An encoder holds about 256 KiB and a decoder as much, beside what the format needs:
+ * for xz and lzma up to 680 MB at preset 9, for the others a few MB, for a frame of zstd
+ * up to its window. A sink gets pieces of up to 256 KiB, a source is asked for as much.
  */
 
 #ifndef CJ_CODEC_H
@@ -49,8 +49,8 @@ enum cj_codec_kind {
 /* Let the codec choose its own usual level. */
 #define CJ_CODEC_LEVEL_DEFAULT (-1)
 
-/* Where an encoder's output goes. `write` takes all bytes (0) or fails (-errno); the error
- * is passed up by the call that caused it. */
+/* Where an encoder's output goes. `write` takes all bytes (0) or fails (-errno); the
+ * error is passed up by the call that caused it. */
 struct cj_sink {
     int (*write)(void *context, const void *data, size_t size);
     void *context;
@@ -66,7 +66,7 @@ struct cj_source {
 struct cj_encoder;
 struct cj_decoder;
 
-/* "zlib", "gzip", "bz2", "lzma", "xz", "lz4", "zstd". -EINVAL: there is none so called. */
+/* "zlib", "gzip", "bz2", "lzma", "xz", "lz4", "zstd". -EINVAL: none is called so. */
 CJ_API CJ_MUST_CHECK int
 cj_codec_by_name(const char *name, enum cj_codec_kind *ret_kind);
 
@@ -74,8 +74,8 @@ cj_codec_by_name(const char *name, enum cj_codec_kind *ret_kind);
 CJ_API const char *
 cj_codec_name(enum cj_codec_kind kind);
 
-/* The levels an encoder of this kind takes, from and to, both included. -EINVAL: no such
- * kind. */
+/* The levels an encoder of this kind takes, from and to, both included. -EINVAL: no
+ * such kind. */
 CJ_API CJ_MUST_CHECK int
 cj_codec_levels(enum cj_codec_kind kind, int *ret_min, int *ret_max);
 
@@ -88,12 +88,14 @@ CJ_API CJ_MUST_CHECK int
 cj_encoder_new(enum cj_codec_kind kind, int level, struct cj_sink sink,
                struct cj_encoder **ret_encoder);
 
-/* Free it. Without cj_encoder_finish() the stream stays incomplete: nothing is flushed. */
+/* Free it. Without cj_encoder_finish() the stream stays incomplete: nothing is flushed.
+ * Accepts NULL. */
 CJ_API void
 cj_encoder_free(struct cj_encoder *encoder);
 
 /* Take `size` bytes in; some of what they become may reach the sink now, some later.
- * -ENOMEM, or what the sink returned. After an error every call gives that error again. */
+ * -ENOMEM, or what the sink returned. After an error every call gives that error
+ * again. */
 CJ_API CJ_MUST_CHECK int
 cj_encoder_write(struct cj_encoder *encoder, const void *data, size_t size);
 
@@ -110,16 +112,20 @@ CJ_API void
 cj_decoder_free(struct cj_decoder *decoder);
 
 /* Fill `buffer` with the next `size` bytes of the data; fewer only at its end.
- * -EBADMSG: not a stream of this kind, damaged, or something else follows it; -ENODATA: the
- * stream ends too early (also when less than a header of garbage follows an xz stream);
- * -ENOMEM, also for an xz or lzma header that asks for more than 2 GiB; -EIO: the source
- * claimed more than it was asked for; or what the source returned. After an error every call
- * gives that error again. What the failing call decoded before it is not handed out.
  *
- * Damage is noticed where the format has a checksum: all but lzma-alone. It is only sure to
- * be noticed once a call gave n < size: the checksum comes last. */
+ * -EBADMSG: not a stream of this kind, damaged, or something else follows it; -ENODATA:
+ * the stream ends too early (also when less than a header of garbage follows an xz
+ * stream); -ENOMEM, also for an xz or lzma header that asks for more than 2 GiB; -EIO:
+ * the source claimed more than it was asked for; or what the source returned. After an
+ * error every call gives that error again. What the failing call decoded before it is
+ * not handed out.
+ *
+ * Damage is noticed where the format has a checksum, which lzma-alone has not and lz4
+ * and zstd frames of others may lack. As it comes last, it is sure to be noticed only
+ * once a call gave n < size. */
 CJ_API CJ_MUST_CHECK int
-cj_decoder_read(struct cj_decoder *decoder, void *buffer, size_t size, size_t *ret_n_read);
+cj_decoder_read(struct cj_decoder *decoder, void *buffer, size_t size,
+                size_t *ret_n_read);
 
 #ifdef __cplusplus
 }
