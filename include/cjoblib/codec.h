@@ -19,8 +19,9 @@
  * else behind the data is an error, never a wait. Left out: the "legacy" frames of lz4.
  *
  * An encoder holds about 256 KiB and a decoder as much, beside what the format needs:
- * for xz and lzma up to 680 MB at preset 9, for the others a few MB, for a frame of zstd
- * up to its window. A sink gets pieces of up to 256 KiB, a source is asked for as much.
+ * for xz and lzma up to 680 MB at preset 9, for the others a few MB, for reading zstd
+ * up to a frame's window. A sink gets pieces of up to 256 KiB; as much is asked of a
+ * source at once.
  */
 
 #ifndef CJ_CODEC_H
@@ -56,8 +57,8 @@ struct cj_sink {
     void *context;
 };
 
-/* Where a decoder's input comes from. `read` gives up to `size` bytes and says how many;
- * 0 bytes mean the end. */
+/* Where a decoder's input comes from. `read` gives up to `size` bytes and how many it
+ * gave; 0 at the end. */
 struct cj_source {
     int (*read)(void *context, void *buffer, size_t size, size_t *ret_n_read);
     void *context;
