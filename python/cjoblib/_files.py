@@ -18,7 +18,7 @@ def replacing(filename: str) -> Iterator[str]:
     """Give the name of an empty file that takes the place of `filename` at the end, or
     goes when there is an exception. What is no regular file is given as it is.
 
-    The new file has the mode and, if possible, the owner of the old; links are followed.
+    Links are followed; the new file has the old one's mode and, if possible, owner.
     """
     target = os.path.realpath(filename)
     with naming_errors(filename):
@@ -48,7 +48,7 @@ def _stat_replaceable(target: str) -> os.stat_result | None:
         found = os.stat(target)
     except FileNotFoundError:
         return None
-    if not os.access(target, os.W_OK):
+    if not os.access(target, os.W_OK, effective_ids=True):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), target)
     return found
 
@@ -60,6 +60,9 @@ def _create_beside(target: str, mode: int) -> str:
     flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
     try:
         os.close(os.open(temporary, flags, mode))
+    except PermissionError as error:
+        why = f"{error.strerror}, the folder takes no new file to replace it"
+        raise OSError(error.errno, why, target) from None
     except OSError as error:
         error.filename = target
         raise

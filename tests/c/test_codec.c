@@ -21,9 +21,14 @@ check_pieces(enum cj_codec_kind kind)
 {
     static const struct {
         size_t size, piece;
-    } shapes[] = {
-        {0, 1},         {1, 1},          {5000, 1},          {100003, 7},
-        {100003, 4099}, {262144, 65536}, {2 << 20, 1 << 20}, {2500001, 2500001}};
+    } shapes[] = {{0, 1},
+                  {1, 1},
+                  {5000, 1},
+                  {100003, 7},
+                  {100003, 4099},
+                  {262144, 65536},
+                  {(1 << 20) + 5, 1 << 20},
+                  {1200001, 1200001}};
 
     for (size_t i = 0; i < N_ITEMS(shapes); i++) {
         check_round_trip(kind, CJ_CODEC_LEVEL_DEFAULT, shapes[i].size, shapes[i].piece);
