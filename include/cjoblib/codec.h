@@ -125,7 +125,7 @@ CJ_API void cj_encoder_free(struct cj_encoder *encoder);
 CJ_API CJ_MUST_CHECK int cj_encoder_write(struct cj_encoder *encoder, const void *data,
                                           size_t size);
 =======
-*Accepts NULL.* / CJ_API void cj_encoder_free(struct cj_encoder *encoder);
+*Accepts NULL.*/ CJ_API void cj_encoder_free(struct cj_encoder *encoder);
 
 /* Take `size` bytes in; some of what they become may reach the sink now, some later.
  * -ENOMEM, or what the sink returned. After an error every call gives that error
@@ -164,13 +164,13 @@ CJ_API CJ_MUST_CHECK int cj_decoder_read(struct cj_decoder *decoder, void *buffe
  * the source claimed more than it was asked for;
 or what the source returned.After an *error every call gives that error again.What
             the failing call decoded before it is *
-        not handed out.* *Damage is noticed where the format has a checksum,
+        not handed out.**Damage is noticed where the format has a checksum,
     which lzma -
         alone has not and lz4 *and zstd frames of others may lack.As it comes last,
     it is sure to be noticed only *once a call gave n <
-        size.* / CJ_API CJ_MUST_CHECK int cj_decoder_read(struct cj_decoder *decoder,
-                                                          void *buffer, size_t size,
-                                                          size_t *ret_n_read);
+        size.*/ CJ_API CJ_MUST_CHECK int cj_decoder_read(struct cj_decoder *decoder,
+                                                         void *buffer, size_t size,
+                                                         size_t *ret_n_read);
 >>>>>>> codec
 
 #ifdef __cplusplus
