@@ -10,13 +10,8 @@
  * Reading, from whatever the source is:
  *
  *      cj_decoder_new(CJ_CODEC_ZLIB, source, &decoder);
-<<<<<<< HEAD
- *      cj_decoder_read(decoder, buffer, size, &n);  n < size only at the end of the
- * data cj_decoder_free(decoder);
-=======
  *      cj_decoder_read(decoder, buffer, size, &n);  n < size only at the data's end
  *      cj_decoder_free(decoder);
->>>>>>> codec
  *
  * The streams are the formats' own: zlib (RFC 1950), gzip (RFC 1952), bzip2, xz and the
  * older lzma-alone, lz4 frames, zstd frames (RFC 8878). Readers accept every legal
@@ -24,14 +19,9 @@
  * else behind the data is an error, never a wait. Left out: the "legacy" frames of lz4.
  *
  * An encoder holds about 256 KiB and a decoder as much, beside what the format needs:
-<<<<<<< HEAD
- * for xz and lzma up to 680 MB at preset 9, for the others a few MB. A sink gets pieces
- * of up to 256 KiB, a source is asked for as much.
-=======
  * for xz and lzma up to 680 MB at preset 9, for the others a few MB, for reading zstd
  * up to a frame's window. A sink gets pieces of up to 256 KiB; as much is asked of a
  * source at once.
->>>>>>> codec
  */
 
 #ifndef CJ_CODEC_H
@@ -67,13 +57,8 @@ struct cj_sink {
     void *context;
 };
 
-<<<<<<< HEAD
-/* Where a decoder's input comes from. `read` gives up to `size` bytes and says how
- * many; 0 bytes mean the end. */
-=======
 /* Where a decoder's input comes from. `read` gives up to `size` bytes and how many it
  * gave; 0 at the end. */
->>>>>>> codec
 struct cj_source {
     int (*read)(void *context, void *buffer, size_t size, size_t *ret_n_read);
     void *context;
@@ -82,29 +67,17 @@ struct cj_source {
 struct cj_encoder;
 struct cj_decoder;
 
-<<<<<<< HEAD
-/* "zlib", "gzip", "bz2", "lzma", "xz", "lz4", "zstd". -EINVAL: there is none so called.
- */
-CJ_API CJ_MUST_CHECK int cj_codec_by_name(const char *name,
-                                          enum cj_codec_kind *ret_kind);
-=======
 /* "zlib", "gzip", "bz2", "lzma", "xz", "lz4", "zstd". -EINVAL: none is called so. */
 CJ_API CJ_MUST_CHECK int cj_codec_by_name(const char *name,
                                           enum cj_codec_kind *ret_kind);
->>>>>>> codec
 
 /* The name, static; NULL for no such kind. */
 CJ_API const char *cj_codec_name(enum cj_codec_kind kind);
 
 /* The levels an encoder of this kind takes, from and to, both included. -EINVAL: no
  * such kind. */
-<<<<<<< HEAD
 CJ_API CJ_MUST_CHECK int cj_codec_levels(enum cj_codec_kind kind, int *ret_min,
                                          int *ret_max);
-=======
-CJ_API CJ_MUST_CHECK int cj_codec_levels(enum cj_codec_kind kind, int *ret_min,
-                                         int *ret_max);
->>>>>>> codec
 
 /* Whether the library was built with it. Making one that is not there is -ENOTSUP. */
 CJ_API bool cj_codec_is_built(enum cj_codec_kind kind);
@@ -115,24 +88,14 @@ CJ_API CJ_MUST_CHECK int cj_encoder_new(enum cj_codec_kind kind, int level,
                                         struct cj_encoder **ret_encoder);
 
 /* Free it. Without cj_encoder_finish() the stream stays incomplete: nothing is flushed.
-<<<<<<< HEAD
- */
+ * Accepts NULL. */
 CJ_API void cj_encoder_free(struct cj_encoder *encoder);
-
-/* Take `size` bytes in; some of what they become may reach the sink now, some later.
- * -ENOMEM, or what the sink returned. After an error every call gives that error again.
- */
-CJ_API CJ_MUST_CHECK int cj_encoder_write(struct cj_encoder *encoder, const void *data,
-                                          size_t size);
-=======
-*Accepts NULL.*/ CJ_API void cj_encoder_free(struct cj_encoder *encoder);
 
 /* Take `size` bytes in; some of what they become may reach the sink now, some later.
  * -ENOMEM, or what the sink returned. After an error every call gives that error
  * again. */
 CJ_API CJ_MUST_CHECK int cj_encoder_write(struct cj_encoder *encoder, const void *data,
                                           size_t size);
->>>>>>> codec
 
 /* Complete the stream. Errors as cj_encoder_write(); writing afterwards is -EINVAL. */
 CJ_API CJ_MUST_CHECK int cj_encoder_finish(struct cj_encoder *encoder);
@@ -145,7 +108,7 @@ CJ_API CJ_MUST_CHECK int cj_decoder_new(enum cj_codec_kind kind,
 CJ_API void cj_decoder_free(struct cj_decoder *decoder);
 
 /* Fill `buffer` with the next `size` bytes of the data; fewer only at its end.
-<<<<<<< HEAD
+ *
  * -EBADMSG: not a stream of this kind, damaged, or something else follows it; -ENODATA:
  * the stream ends too early (also when less than a header of garbage follows an xz
  * stream); -ENOMEM, also for an xz or lzma header that asks for more than 2 GiB; -EIO:
@@ -153,25 +116,11 @@ CJ_API void cj_decoder_free(struct cj_decoder *decoder);
  * error every call gives that error again. What the failing call decoded before it is
  * not handed out.
  *
- * Damage is noticed where the format has a checksum: all but lzma-alone. It is only
- * sure to be noticed once a call gave n < size: the checksum comes last. */
+ * Damage is noticed where the format has a checksum, which lzma-alone has not and lz4
+ * and zstd frames of others may lack. As it comes last, it is sure to be noticed only
+ * once a call gave n < size. */
 CJ_API CJ_MUST_CHECK int cj_decoder_read(struct cj_decoder *decoder, void *buffer,
                                          size_t size, size_t *ret_n_read);
-=======
-**-EBADMSG : not a stream of this kind, damaged, or something else follows it;
-- ENODATA:*the stream ends too
-          early(also when less than a header of garbage follows an xz *stream); -ENOMEM, also for an xz or lzma header that asks for more than 2 GiB; -EIO:
- * the source claimed more than it was asked for;
-or what the source returned.After an *error every call gives that error again.What
-            the failing call decoded before it is *
-        not handed out.**Damage is noticed where the format has a checksum,
-    which lzma -
-        alone has not and lz4 *and zstd frames of others may lack.As it comes last,
-    it is sure to be noticed only *once a call gave n <
-        size.*/ CJ_API CJ_MUST_CHECK int cj_decoder_read(struct cj_decoder *decoder,
-                                                         void *buffer, size_t size,
-                                                         size_t *ret_n_read);
->>>>>>> codec
 
 #ifdef __cplusplus
 }
