@@ -81,38 +81,27 @@ core_add_types(PyObject *module, struct core_state *state)
     return 0;
 }
 
-/* What is taken from the interpreter's pickle: the C part alone, which imports quickly.
- */
+/* The exceptions are pickle's own; its C part alone imports quickly. */
 static int
 core_import_pickle(struct core_state *state)
 {
     PyObject *pickle = PyImport_ImportModule("_pickle");
 
     if (pickle) {
-        state->pickle_dumps = PyObject_GetAttrString(pickle, "dumps");
-        state->pickle_loads = PyObject_GetAttrString(pickle, "loads");
         state->pickling_error = PyObject_GetAttrString(pickle, "PicklingError");
         state->unpickling_error = PyObject_GetAttrString(pickle, "UnpicklingError");
         Py_DECREF(pickle);
     }
-    return state->pickle_dumps && state->pickle_loads && state->pickling_error &&
-                   state->unpickling_error
-               ? 0
-               : -1;
+    return state->pickling_error && state->unpickling_error ? 0 : -1;
 }
 
 static int
 core_make_names(struct core_state *state)
 {
-    state->dumps_keywords = Py_BuildValue("(ss)", "protocol", "buffer_callback");
-    state->loads_keywords = Py_BuildValue("(s)", "buffers");
     state->str_compute = PyUnicode_InternFromString("_compute");
     state->str_star = PyUnicode_InternFromString("*");
     state->str_star_star = PyUnicode_InternFromString("**");
-    return state->dumps_keywords && state->loads_keywords && state->str_compute &&
-                   state->str_star && state->str_star_star
-               ? 0
-               : -1;
+    return state->str_compute && state->str_star && state->str_star_star ? 0 : -1;
 }
 
 static int

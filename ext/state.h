@@ -17,11 +17,6 @@
     X(shelf_type)                                                                    \
     X(memo_type)                                                                     \
     X(pool_type)                                                                     \
-    X(pickle_dumps)                                                                  \
-    X(pickle_loads)                                                                  \
-    X(dumps_keywords)                                                                \
-    X(loads_keywords)                                                                \
-    X(cloudpickle_dumps)                                                             \
     X(str_compute)                                                                   \
     X(str_star)                                                                      \
     X(str_star_star)                                                                 \

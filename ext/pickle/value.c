@@ -2,8 +2,12 @@
 
 #include <string.h>
 
+#include "pickle/pickler.h"
 #include "pickle/region.h"
+#include "pickle/unpickler.h"
+#include "pickle/unpickler_module.h"
 
+#define VALUE_PROTOCOL 5
 #define VALUE_FIXED_BYTES 16
 #define VALUE_BUFFER_BYTES 16 /* offset and size */
 #define VALUE_ALIGN 64
@@ -11,22 +15,6 @@
 #define VALUE_MAX_BUFFERS 0xffffff
 
 static const uint8_t value_padding[VALUE_ALIGN];
-
-static void
-put_u32(uint8_t *to, size_t value)
-{
-    for (int i = 0; i < 4; i++) {
-        to[i] = (uint8_t)(value >> (8 * i));
-    }
-}
-
-static void
-put_u64(uint8_t *to, uint64_t value)
-{
-    for (int i = 0; i < 8; i++) {
-        to[i] = (uint8_t)(value >> (8 * i));
-    }
-}
 
 static uint64_t
 get_uint(const uint8_t *from, int n_bytes)
@@ -62,81 +50,30 @@ value_done(struct value *value)
     *value = (struct value)VALUE_INIT;
 }
 
-/* dumps(object, protocol=5, buffer_callback=buffers.append) */
-static PyObject *
-dumps_with(struct core_state *state, PyObject *dumps, PyObject *object,
-           PyObject *buffers)
-{
-    PyObject *append = PyObject_GetAttr(buffers, state->str_append);
-    PyObject *protocol = PyLong_FromLong(5);
-    PyObject *args[] = {NULL, object, protocol, append};
-    PyObject *pickle = NULL;
-
-    if (append && protocol) {
-        pickle = PyObject_Vectorcall(
-            dumps, args + 1, 1 | PY_VECTORCALL_ARGUMENTS_OFFSET, state->dumps_keywords);
-    }
-    Py_XDECREF(append);
-    Py_XDECREF(protocol);
-    return pickle;
-}
-
-/* Whether an object of the program's own main module is in the pickle by its name,
- * which another process can't find. (Any other "__main__" costs time, no more.) */
-static int
-names_main(PyObject *pickle)
-{
-    return memmem(PyBytes_AS_STRING(pickle), (size_t)PyBytes_GET_SIZE(pickle),
-                  "__main__", 8) != NULL;
-}
-
-/* Errors by which pickle says that a function or class can't be had by name. */
-static int
-is_pickling_error(struct core_state *state)
-{
-    return PyErr_ExceptionMatches(state->pickling_error) ||
-           PyErr_ExceptionMatches(PyExc_AttributeError) ||
-           PyErr_ExceptionMatches(PyExc_TypeError);
-}
-
-static PyObject *
-cloudpickle_dumps(struct core_state *state)
-{
-    if (!state->cloudpickle_dumps) {
-        PyObject *module = PyImport_ImportModule("cloudpickle");
-
-        if (module) {
-            state->cloudpickle_dumps = PyObject_GetAttrString(module, "dumps");
-            Py_DECREF(module);
-        }
-    }
-    return state->cloudpickle_dumps;
-}
-
+/* The object as a pickle of protocol 5; what can leave it as a buffer is put into the
+ * list instead. */
 static int
 pickle_object(struct core_state *state, PyObject *object, enum value_mode mode,
               struct value *value)
 {
-    PyObject *by_value;
+    PyObject *append;
+    struct pickler p;
 
     value->buffers = PyList_New(0);
-    if (!value->buffers) {
+    append =
+        value->buffers ? PyObject_GetAttr(value->buffers, state->str_append) : NULL;
+    if (!append) {
         return -1;
     }
-    value->pickle = dumps_with(state, state->pickle_dumps, object, value->buffers);
-    if (mode == VALUE_BY_NAME || (value->pickle && !names_main(value->pickle))) {
-        return value->pickle ? 0 : -1;
+    pickler_init(&p, state, VALUE_PROTOCOL);
+    sink_init_memory(&p.sink);
+    p.by_value = mode == VALUE_SHIPPING;
+    p.buffer_callback = append;
+    if (pickler_dump(&p, object) == 0) {
+        value->pickle = sink_take_bytes(&p.sink);
     }
-    if (!value->pickle && !is_pickling_error(state)) {
-        return -1;
-    }
-    PyErr_Clear();
-    Py_CLEAR(value->pickle);
-    by_value = cloudpickle_dumps(state);
-    if (!by_value || PyList_SetSlice(value->buffers, 0, PY_SSIZE_T_MAX, NULL) < 0) {
-        return -1;
-    }
-    value->pickle = dumps_with(state, by_value, object, value->buffers);
+    pickler_done(&p);
+    Py_DECREF(append);
     return value->pickle ? 0 : -1;
 }
 
@@ -188,12 +125,12 @@ lay_out(struct value *value)
         PyErr_NoMemory();
         return -1;
     }
-    put_u32(value->header, value->n_views);
-    put_u64(value->header + 8, n_pickle);
+    put_u32((char *)value->header, (uint32_t)value->n_views);
+    put_u64((char *)value->header + 8, n_pickle);
     add_part(value, value->header, n_header);
     add_part(value, PyBytes_AS_STRING(value->pickle), n_pickle);
     for (size_t i = 0; i < value->n_views; i++) {
-        uint8_t *slot = value->header + VALUE_FIXED_BYTES + i * VALUE_BUFFER_BYTES;
+        char *slot = (char *)value->header + VALUE_FIXED_BYTES + i * VALUE_BUFFER_BYTES;
         size_t size = (size_t)value->views[i].len;
 
         add_part(value, value_padding, round_up(at) - at);
@@ -285,23 +222,27 @@ regions_of_buffers(struct core_state *state, PyObject *owner, struct cj_bytes by
     return regions;
 }
 
-/* loads(pickle[, buffers=regions]); the pickle is not referred to afterwards. */
+/* The object of a pickle, which is not referred to afterwards; `regions` may be NULL.
+ */
 static PyObject *
 loads_from(struct core_state *state, const uint8_t *pickle, size_t size,
            PyObject *regions)
 {
-    PyObject *view = PyMemoryView_FromMemory((char *)(uintptr_t)pickle,
-                                             (Py_ssize_t)size, PyBUF_READ);
-    PyObject *args[] = {NULL, view, regions};
-    PyObject *object;
+    struct unpickler_options options = UNPICKLER_OPTIONS_INIT;
+    PyObject *view, *object = NULL;
+    struct unpickler u;
 
-    if (!view) {
+    options.buffers = regions;
+    if (unpickler_state_ready(state) < 0 || unpickler_init(&u, state, &options) < 0) {
         return NULL;
     }
-    object = PyObject_Vectorcall(state->pickle_loads, args + 1,
-                                 1 | PY_VECTORCALL_ARGUMENTS_OFFSET,
-                                 regions ? state->loads_keywords : NULL);
-    Py_DECREF(view);
+    view = PyMemoryView_FromMemory((char *)(uintptr_t)pickle, (Py_ssize_t)size,
+                                   PyBUF_READ);
+    if (view && source_of_buffer(&u.source, view) == 0) {
+        object = unpickler_load(&u);
+    }
+    unpickler_done(&u);
+    Py_XDECREF(view);
     return object;
 }
 

@@ -153,15 +153,11 @@ def function(x: Any) -> Any:
 
 
 def tricky() -> list[Any]:
-    own = Plain(lock=1)
-    own.me = own  # type: ignore[attr-defined]
-    slots = Slots()
-    slots.a, slots.b = 1, "x"  # type: ignore[attr-defined]
-    shared, cycle, inner = [1, 2], [1], Outer.Inner()
-    cycle.append(cycle)  # type: ignore[arg-type]
-    loop: dict[str, Any] = {}
-    loop["self"] = loop
-    locked = Plain(lock=threading.Lock(), b=[1], c="a")
+    return [*tricky_dicts(), *tricky_objects(), *tricky_failures()]
+
+
+def tricky_dicts() -> list[Any]:
+    """Numbers, texts and bytes, lists and tuples, and dicts above all."""
     return [
         *[2**n + d for n in (8, 16, 31, 32, 63, 64, 200, 2047) for d in (-1, 0, 1)],
         *[-(2**n) + d for n in (8, 16, 31, 32, 63, 64, 200, 2047) for d in (-1, 0, 1)],
@@ -194,6 +190,20 @@ def tricky() -> list[Any]:
         {chr(i % 700) * (i % 9) + str(i): i for i in range(3000)},
         {-i * 7 % 1009: i for i in range(1000)},
         {2**70: 1, 3: 2},
+    ]
+
+
+def tricky_objects() -> list[Any]:
+    """Sets, shared parts and cycles, functions, classes, instances."""
+    own = Plain(lock=1)
+    own.me = own  # type: ignore[attr-defined]
+    slots = Slots()
+    slots.a, slots.b = 1, "x"  # type: ignore[attr-defined]
+    shared, cycle, inner = [1, 2], [1], Outer.Inner()
+    cycle.append(cycle)  # type: ignore[arg-type]
+    loop: dict[str, Any] = {}
+    loop["self"] = loop
+    return [
         *[set(), {1, 2, 3}, {"a", "b"}, {1, "a"}, {(1, 2), (0, "a")}],
         *[frozenset(), frozenset([1, 2]), {frozenset([1]), frozenset([1, 2])}],
         {decimal.Decimal("1.5"), decimal.Decimal("nan")},
@@ -229,7 +239,13 @@ def tricky() -> list[Any]:
         *[functools.partial(function, 1, x=2), uuid.UUID(int=5), pathlib.Path("/tmp")],
         *[re.compile("a"), range(5), slice(1, 2), ..., NotImplemented, iter([1, 2])],
         *[itertools.count(3), ValueError("x"), KeyError, types.SimpleNamespace(a=1)],
-        # What cannot be pickled, and what gets away with it two dicts deep.
+    ]
+
+
+def tricky_failures() -> list[Any]:
+    """What cannot be pickled, what gets away with it two dicts deep, and two large ones."""
+    locked = Plain(lock=threading.Lock(), b=[1], c="a")
+    return [
         *[type(None), {}.keys(), threading.Lock(), locked, [locked], {"a": locked}],
         *[{"a": {"b": threading.Lock()}}, {"x": locked, "y": locked}, {"s": {locked}}],
         *[(i for i in "a"), lambda: 0, {"f": lambda: 0}, pickle.PickleBuffer(b"abc")],
