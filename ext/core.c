@@ -15,6 +15,7 @@
 #include "pickle/pickle_module.h"
 #include "pickle/region.h"
 #include "pickle/unpickler_module.h"
+#include "pickle/value.h"
 #include "state.h"
 
 static struct PyModuleDef core_module;
@@ -111,6 +112,7 @@ core_add_constants(PyObject *module)
                    PyModule_AddIntConstant(module, "MISS", CJ_STORE_MISS) < 0 ||
                    PyModule_AddIntConstant(module, "CORRUPT", CJ_STORE_CORRUPT) < 0 ||
                    PyModule_AddIntConstant(module, "FOREIGN", CJ_STORE_FOREIGN) < 0 ||
+                   PyModule_AddFunctions(module, value_methods) < 0 ||
                    PyModule_AddFunctions(module, worker_methods) < 0
                ? -1
                : 0;

@@ -6,6 +6,7 @@ struct region_object {
     struct cj_blob blob; /* empty when there is an owner */
     void *data;
     Py_ssize_t size;
+    int readonly;
 };
 
 static PyObject *
@@ -36,12 +37,14 @@ region_take(struct core_state *state, struct cj_blob *blob)
 }
 
 PyObject *
-region_within(struct core_state *state, PyObject *owner, void *data, size_t size)
+region_within(struct core_state *state, PyObject *owner, void *data, size_t size,
+              int readonly)
 {
     PyObject *self = region_new(state, data, size);
 
     if (self) {
         ((struct region_object *)self)->owner = Py_NewRef(owner);
+        ((struct region_object *)self)->readonly = readonly;
     }
     return self;
 }
@@ -63,7 +66,7 @@ region_getbuffer(PyObject *op, Py_buffer *view, int flags)
 {
     struct region_object *self = (struct region_object *)op;
 
-    return PyBuffer_FillInfo(view, op, self->data, self->size, 0, flags);
+    return PyBuffer_FillInfo(view, op, self->data, self->size, self->readonly, flags);
 }
 
 static PyType_Slot region_slots[] = {

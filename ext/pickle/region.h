@@ -17,6 +17,6 @@ PyObject *region_take(struct core_state *state, struct cj_blob *blob);
 
 /* A region of bytes inside `owner`, which it keeps alive. */
 PyObject *region_within(struct core_state *state, PyObject *owner, void *data,
-                        size_t size);
+                        size_t size, int readonly);
 
 #endif

@@ -157,26 +157,37 @@ value_encode(struct core_state *state, PyObject *object, enum value_mode mode,
     return 0;
 }
 
-PyObject *
-value_join(const struct value *value)
+size_t
+value_size(const struct value *value)
 {
     size_t size = 0;
-    PyObject *joined;
-    char *to;
 
     for (size_t i = 0; i < value->n_parts; i++) {
         size += value->parts[i].size;
     }
-    joined = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
-    if (!joined) {
-        return NULL;
-    }
-    to = PyBytes_AS_STRING(joined);
+    return size;
+}
+
+void
+value_place(const struct value *value, void *room)
+{
+    char *to = room;
+
     for (size_t i = 0; i < value->n_parts; i++) {
         if (value->parts[i].size > 0) {
             memcpy(to, value->parts[i].data, value->parts[i].size);
             to += value->parts[i].size;
         }
+    }
+}
+
+PyObject *
+value_join(const struct value *value)
+{
+    PyObject *joined = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)value_size(value));
+
+    if (joined) {
+        value_place(value, PyBytes_AS_STRING(joined));
     }
     return joined;
 }
@@ -195,7 +206,7 @@ raise_damaged(struct core_state *state, const char *what, size_t size)
 /* The regions of the buffers, as a tuple; they keep `owner` alive. */
 static PyObject *
 regions_of_buffers(struct core_state *state, PyObject *owner, struct cj_bytes bytes,
-                   size_t n_buffers)
+                   size_t n_buffers, int readonly)
 {
     const uint8_t *start = bytes.data;
     PyObject *regions = PyTuple_New((Py_ssize_t)n_buffers);
@@ -206,9 +217,8 @@ regions_of_buffers(struct core_state *state, PyObject *owner, struct cj_bytes by
         PyObject *region = NULL;
 
         if (offset <= bytes.size && size <= bytes.size - offset) {
-            /* The blob is writable, and now the region's alone. */
-            region =
-                region_within(state, owner, (void *)(uintptr_t)(start + offset), size);
+            region = region_within(state, owner, (void *)(uintptr_t)(start + offset),
+                                   size, readonly);
         }
         else {
             raise_damaged(state, "a buffer", bytes.size);
@@ -246,48 +256,171 @@ loads_from(struct core_state *state, const uint8_t *pickle, size_t size,
     return object;
 }
 
-/* With buffers: the blob becomes a region that the objects stand on. */
-static PyObject *
-decode_with_buffers(struct core_state *state, struct cj_blob *blob,
-                    struct cj_bytes bytes, size_t n_buffers, size_t n_pickle)
+/* What the fixed part of a value says, checked against its size. */
+struct value_sizes {
+    size_t n_buffers;
+    size_t n_header;
+    size_t n_pickle;
+};
+
+static int
+value_measure(struct core_state *state, struct cj_bytes bytes,
+              struct value_sizes *ret_sizes)
 {
-    size_t n_header = VALUE_FIXED_BYTES + n_buffers * VALUE_BUFFER_BYTES;
-    PyObject *owner = region_take(state, blob);
+    const uint8_t *start = bytes.data;
+    uint64_t n_buffers, n_pickle;
+    size_t room;
+
+    if (bytes.size < VALUE_FIXED_BYTES) {
+        raise_damaged(state, "its header", bytes.size);
+        return -1;
+    }
+    n_buffers = get_uint(start, 4);
+    n_pickle = get_uint(start + 8, 8);
+    room = bytes.size - VALUE_FIXED_BYTES;
+    if (n_buffers > room / VALUE_BUFFER_BYTES ||
+        n_pickle > room - n_buffers * VALUE_BUFFER_BYTES) {
+        raise_damaged(state, "its header", bytes.size);
+        return -1;
+    }
+    ret_sizes->n_buffers = (size_t)n_buffers;
+    ret_sizes->n_header = VALUE_FIXED_BYTES + (size_t)n_buffers * VALUE_BUFFER_BYTES;
+    ret_sizes->n_pickle = (size_t)n_pickle;
+    return 0;
+}
+
+/* The object of measured bytes, whose buffers stand on `owner`. */
+static PyObject *
+decode_over(struct core_state *state, PyObject *owner, struct cj_bytes bytes,
+            const struct value_sizes *sizes, int readonly)
+{
+    const uint8_t *pickle = (const uint8_t *)bytes.data + sizes->n_header;
     PyObject *regions =
-        owner ? regions_of_buffers(state, owner, bytes, n_buffers) : NULL;
-    PyObject *object = regions
-                           ? loads_from(state, (const uint8_t *)bytes.data + n_header,
-                                        n_pickle, regions)
-                           : NULL;
+        regions_of_buffers(state, owner, bytes, sizes->n_buffers, readonly);
+    PyObject *object =
+        regions ? loads_from(state, pickle, sizes->n_pickle, regions) : NULL;
 
     Py_XDECREF(regions);
-    Py_XDECREF(owner);
     return object;
 }
 
 PyObject *
 value_decode(struct core_state *state, struct cj_blob *blob, struct cj_bytes bytes)
 {
-    const uint8_t *start = bytes.data;
-    size_t n_buffers = 0, room = 0;
-    uint64_t n_pickle = 0;
-    PyObject *object;
+    struct value_sizes sizes;
+    PyObject *owner, *object = NULL;
 
-    if (bytes.size >= VALUE_FIXED_BYTES) {
-        n_buffers = (size_t)get_uint(start, 4);
-        n_pickle = get_uint(start + 8, 8);
-        room = bytes.size - VALUE_FIXED_BYTES;
-    }
-    if (bytes.size < VALUE_FIXED_BYTES || n_buffers > room / VALUE_BUFFER_BYTES ||
-        n_pickle > room - n_buffers * VALUE_BUFFER_BYTES) {
-        object = raise_damaged(state, "its header", bytes.size);
-    }
-    else if (n_buffers > 0) {
-        return decode_with_buffers(state, blob, bytes, n_buffers, (size_t)n_pickle);
-    }
-    else {
-        object = loads_from(state, start + VALUE_FIXED_BYTES, (size_t)n_pickle, NULL);
+    if (value_measure(state, bytes, &sizes) == 0) {
+        if (sizes.n_buffers > 0) {
+            owner = region_take(state, blob);
+            object = owner ? decode_over(state, owner, bytes, &sizes, 0) : NULL;
+            Py_XDECREF(owner);
+            return object;
+        }
+        object = loads_from(state, (const uint8_t *)bytes.data + sizes.n_header,
+                            sizes.n_pickle, NULL);
     }
     cj_blob_done(blob);
     return object;
 }
+
+PyObject *
+value_decode_within(struct core_state *state, PyObject *owner, struct cj_bytes bytes,
+                    int readonly)
+{
+    struct value_sizes sizes;
+
+    if (value_measure(state, bytes, &sizes) < 0) {
+        return NULL;
+    }
+    return decode_over(state, owner, bytes, &sizes, readonly);
+}
+
+/* --- for Python ----------------------------------------------------------------------
+ */
+
+/* Copy an encoded value into what allocate(size) gives; returns that. */
+static PyObject *
+place_in_room(const struct value *value, PyObject *allocate)
+{
+    size_t size = value_size(value);
+    PyObject *room = PyObject_CallFunction(allocate, "n", (Py_ssize_t)size);
+    Py_buffer view;
+
+    if (!room || PyObject_GetBuffer(room, &view, PyBUF_WRITABLE) < 0) {
+        Py_XDECREF(room);
+        return NULL;
+    }
+    if ((size_t)view.len < size) {
+        PyErr_Format(PyExc_ValueError, "allocate(%zu) gave a buffer of %zd bytes", size,
+                     view.len);
+        Py_CLEAR(room);
+    }
+    else {
+        Py_BEGIN_ALLOW_THREADS
+        value_place(value, view.buf);
+        Py_END_ALLOW_THREADS
+    }
+    PyBuffer_Release(&view);
+    return room;
+}
+
+PyDoc_STRVAR(
+    encode_value_doc,
+    "encode_value($module, obj, allocate, by_value=False, /)\n--\n\n"
+    "Put an object into the writable buffer that allocate(n_bytes) gives.\n\n"
+    "Arrays and other owners of memory are copied once, to a multiple of 64\n"
+    "bytes from the start. Returns what allocate() returned. With `by_value`,\n"
+    "what another process can't import travels by value.");
+
+static PyObject *
+encode_value(PyObject *module, PyObject *args)
+{
+    struct value value = VALUE_INIT;
+    PyObject *object, *allocate, *room;
+    int by_value = 0;
+
+    if (!PyArg_ParseTuple(args, "OO|p:encode_value", &object, &allocate, &by_value) ||
+        value_encode(core_state(module), object,
+                     by_value ? VALUE_SHIPPING : VALUE_BY_NAME, &value) < 0) {
+        return NULL;
+    }
+    room = place_in_room(&value, allocate);
+    value_done(&value);
+    return room;
+}
+
+PyDoc_STRVAR(
+    decode_value_doc,
+    "decode_value($module, buffer, /)\n--\n\n"
+    "The object that encode_value() put into a buffer. Its arrays stand on the\n"
+    "buffer's memory and keep it alive; they are writable if the buffer is.");
+
+static PyObject *
+decode_value(PyObject *module, PyObject *buffer)
+{
+    PyObject *view = PyMemoryView_FromObject(buffer);
+    PyObject *object = NULL;
+    const Py_buffer *raw;
+
+    if (!view) {
+        return NULL;
+    }
+    raw = PyMemoryView_GET_BUFFER(view);
+    if (PyBuffer_IsContiguous(raw, 'C')) {
+        object = value_decode_within(core_state(module), view,
+                                     (struct cj_bytes){raw->buf, (size_t)raw->len},
+                                     raw->readonly);
+    }
+    else {
+        PyErr_SetString(PyExc_BufferError, "decode_value() needs contiguous memory");
+    }
+    Py_DECREF(view);
+    return object;
+}
+
+PyMethodDef value_methods[] = {
+    {"encode_value", encode_value, METH_VARARGS, encode_value_doc},
+    {"decode_value", decode_value, METH_O, decode_value_doc},
+    {NULL, NULL, 0, NULL},
+};

@@ -46,11 +46,25 @@ void value_done(struct value *value);
 /* The pieces copied together, as a bytes object. */
 PyObject *value_join(const struct value *value);
 
+/* The size of the pieces together, in bytes. */
+size_t value_size(const struct value *value);
+
+/* Copy the pieces together to `room`, which holds value_size() bytes. */
+void value_place(const struct value *value, void *room);
+
 /* The object that the bytes describe. Arrays stand on the bytes themselves: when there
  * are buffers, the blob moves into the objects that need it; in any case it is left
  * empty. `bytes` lie inside `blob`. Raises UnpicklingError when they are not a value.
  */
 PyObject *value_decode(struct core_state *state, struct cj_blob *blob,
                        struct cj_bytes bytes);
+
+/* The same of bytes that belong to the Python object `owner`, which the decoded object
+ * keeps alive where it stands on them; it may not change them when `readonly`. */
+PyObject *value_decode_within(struct core_state *state, PyObject *owner,
+                              struct cj_bytes bytes, int readonly);
+
+/* encode_value(object, allocate, by_value) and decode_value(buffer), for Python. */
+extern PyMethodDef value_methods[];
 
 #endif

@@ -1,6 +1,6 @@
 """What a hostile or broken stream may do to the unpickler: nothing but an exception.
 
-RELIABILITY.md: A03, A04, D06, D07.
+RELIABILITY.md: A03, A04, D05, D06, D07.
 """
 
 import gc

@@ -1,7 +1,4 @@
-"""The unpickler gives what pickle gives, from every source, and reads nothing beyond.
-
-RELIABILITY.md: D05.
-"""
+"""The unpickler gives what pickle gives, from every source, and reads nothing beyond."""
 
 import collections
 import io
