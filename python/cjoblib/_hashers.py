@@ -16,7 +16,7 @@ from cjoblib.hashing import hash
 
 __all__ = ["Hasher", "NumpyHasher", "Pickler"]
 
-Pickler: Any = pickle._Pickler  # type: ignore[attr-defined]
+Pickler: Any = pickle._Pickler
 
 # What the memo knows joblib's stand-in classes by: they need not exist here.
 _STAND_INS = {"_MyHash": object(), "_ConsistentSet": object()}
