@@ -207,11 +207,13 @@ def draw(outcomes: list[Outcome], path: Path) -> None:
             axes.plot([outcome.goal] * 2, [at - 0.4, at + 0.4], color="black", lw=2)
     axes.set_yticks(range(len(labels)), labels)
     axes.invert_yaxis()
+    axes.margins(y=0.01)
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
     axes.axvline(1, color="grey", lw=1)
     axes.set_xlabel(
-        "times faster, or less memory, than the library in brackets"
-        " (median and range; black: the goal)"
+        "times faster, or less memory, than the library in brackets\n"
+        "(median and range; black: the goal)"
     )
     fig.savefig(path, dpi=120)
     plt.close(fig)

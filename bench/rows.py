@@ -1,4 +1,4 @@
-"""The rows that run today, by their names in the table of goals."""
+"""The rows that run today, by their names in the table of goals: calls, cached and parallel."""
 
 from __future__ import annotations
 
