@@ -23,7 +23,7 @@ MESON := meson.build meson.options $(shell find include src ext python tests -na
 help:
 	@echo 'make demo       build, then describe real pictures: cached, in parallel (PICS=folder: yours)'
 	@echo 'make test       build, then run all tests'
-	@echo 'make bench      measure, side by side with joblib; writes bench-output/'
+	@echo 'make bench      measure, side by side with joblib and others; writes bench-output/'
 	@echo 'make lint       formatting, types and house rules only'
 	@echo 'make c-tests    the C tests only, with gcc and clang'
 	@echo 'make py-tests   the Python tests only'

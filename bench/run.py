@@ -1,4 +1,4 @@
-"""Measure the table of goals, side by side with joblib: ``python bench/run.py [ROW ...]``.
+"""Measure the table of goals, side by side with the others: ``python bench/run.py [ROW ...]``.
 
 Prints each row as it is done; writes ``table.json`` and ``table.png`` into ``--out``. The
 exit status is 1 when a goal was not reached, 2 for wrong usage.
