@@ -197,7 +197,7 @@ extension_put(struct pickler *p, long code)
 /* 1: the global has a code in copyreg's registry, which is written; 0: it has none; -1.
  */
 static int
-global_put_extension(struct pickler *p, const struct global *global, PyObject *obj)
+global_put_extension(struct pickler *p, const struct global *global)
 {
     PyObject *key, *code;
     long number;
@@ -211,12 +211,6 @@ global_put_extension(struct pickler *p, const struct global *global, PyObject *o
     Py_XDECREF(key);
     if (found != 1) {
         return found;
-    }
-    if (!PyLong_Check(code)) {
-        pickle_error(p->state, "Can't pickle %R: extension code %R isn't an integer",
-                     obj, code);
-        Py_DECREF(code);
-        return -1;
     }
     number = PyLong_AsLong(code);
     Py_DECREF(code);
@@ -369,7 +363,7 @@ global_push_names(struct pickler *p, const struct global *global, PyObject *obj)
 static int
 global_put(struct pickler *p, const struct global *global, PyObject *obj)
 {
-    int r = global_put_extension(p, global, obj);
+    int r = global_put_extension(p, global);
 
     if (r != 0) {
         return r < 0 ? -1 : 0;
