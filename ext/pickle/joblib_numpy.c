@@ -10,15 +10,19 @@ numpy_get(PyObject **kept, const char *name)
     return pickle_import(kept, "numpy", name);
 }
 
-static bool
+/* 1, 0, -1. */
+static int
 numpy_is_loaded(struct joblib_hasher *hasher)
 {
-    PyObject *modules = PyImport_GetModuleDict();
+    PyObject *numpy;
 
     if (hasher->numpy == NUMPY_UNKNOWN) {
-        hasher->numpy = modules && PyDict_GetItemString(modules, "numpy")
-                            ? NUMPY_LOADED
-                            : NUMPY_ABSENT;
+        numpy = PyImport_GetModule(hasher->pickler.state->numpy_name);
+        if (!numpy && PyErr_Occurred()) {
+            return -1;
+        }
+        hasher->numpy = numpy ? NUMPY_LOADED : NUMPY_ABSENT;
+        Py_XDECREF(numpy);
     }
     return hasher->numpy == NUMPY_LOADED;
 }
@@ -204,10 +208,10 @@ joblib_take_numpy(struct joblib_hasher *hasher, PyObject *obj, PyObject **ret_in
 {
     struct core_state *state = hasher->pickler.state;
     PyObject *ndarray, *dtype;
-    int r;
+    int r = numpy_is_loaded(hasher);
 
-    if (!numpy_is_loaded(hasher)) {
-        return 0;
+    if (r != 1) {
+        return r;
     }
     ndarray = numpy_get(&state->pickle_numpy_ndarray, "ndarray");
     dtype = ndarray ? numpy_get(&state->pickle_numpy_dtype, "dtype") : NULL;
