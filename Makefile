@@ -4,6 +4,8 @@
 
 PYTHON ?= python3
 PICS ?=
+SECONDS_EACH ?= 60
+SEED ?= $(shell date +%s)
 
 BIN := .venv/bin
 PY := $(BIN)/python
@@ -18,7 +20,7 @@ C_FILES := $(shell find include src ext tests examples -name '*.[ch]')
 MESON := meson.build meson.options $(shell find include src ext python tests -name meson.build)
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test bench lint sanitize c-tests py-tests package clean
+.PHONY: help demo test bench lint sanitize fuzz leaks c-tests py-tests package clean
 
 help:
 	@echo 'make demo       build, then describe real pictures: cached, in parallel (PICS=folder: yours)'
@@ -28,6 +30,8 @@ help:
 	@echo 'make c-tests    the C tests only, with gcc and clang'
 	@echo 'make py-tests   the Python tests only'
 	@echo 'make sanitize   C and Python tests with address and undefined-behaviour sanitizers'
+	@echo 'make fuzz       look for streams that break the unpickler (SECONDS_EACH=600 SEED=number)'
+	@echo 'make leaks      repeat every call on a debug Python: what is left behind?'
 	@echo 'make package    the package only, into .venv'
 	@echo 'make clean      remove what was built (.build), keep .venv'
 
@@ -40,6 +44,14 @@ help:
 
 .build/system-test: tools/system-packages .build/system-build
 	@tools/system-packages $(PYTHON) build test
+	@touch $@
+
+.build/system-fuzz: tools/system-packages .build/system-test
+	@tools/system-packages $(PYTHON) fuzz
+	@touch $@
+
+.build/system-debug: tools/system-packages .build/system-build
+	@tools/system-packages $(PYTHON) debug
 	@touch $@
 
 .venv/.build: requirements/build.txt .build/system-build
@@ -91,6 +103,15 @@ lint: .venv/.test package
 .build/asan/build.ninja: SETUP = CC=gcc meson setup --wipe $(@D) -Dbuildtype=debugoptimized \
     -Db_sanitize=address,undefined -Db_lundef=false \
     -Dpython.platlibdir=/site -Dpython.purelibdir=/site
+# -Db_lundef: what the compiler puts in is in the program, not in the extension.
+.build/fuzz/build.ninja: SETUP = CC=clang meson setup --wipe $(@D) -Dbuildtype=debugoptimized \
+    -Db_sanitize=address -Dc_args=-fsanitize=fuzzer-no-link -Db_lundef=false -Dfuzz=true \
+    -Dtests=false -Dpython.platlibdir=/site -Dpython.purelibdir=/site
+.build/fuzz/build.ninja: .build/system-fuzz
+.build/debug/build.ninja: SETUP = CC=gcc meson setup --wipe $(@D) -Dbuildtype=debug \
+    -Dtests=false --native-file tests/leaks/debug-python.ini \
+    -Dpython.platlibdir=/site -Dpython.purelibdir=/site
+.build/debug/build.ninja: .build/system-debug tests/leaks/debug-python.ini
 
 .build/%/build.ninja: meson.options .venv/.test
 	@mkdir -p $(@D)
@@ -119,6 +140,31 @@ sanitize: .build/asan/build.ninja
 	    --tags runtime,python-runtime
 	@env ASAN_OPTIONS=detect_leaks=0:handle_segv=0:allocator_may_return_null=1 \
 	    $(ASAN_ENV) $(PY) -m pytest -q -m "not slow" tests/python
+
+# What is found stays in .build/fuzz-found and is where the next run begins. The time limit
+# of one stream is 1 s (RELIABILITY A04) in a usual build; this one is slower.
+fuzz: .build/fuzz/build.ninja
+	@ninja --quiet -C .build/fuzz
+	@DESTDIR=$(CURDIR)/.build/fuzz-root meson install -C .build/fuzz --quiet --no-rebuild \
+	    --tags runtime,python-runtime
+	@mkdir -p .build/fuzz-found/unpickler
+	@echo 'seed $(SEED), $(SECONDS_EACH) s; all it says: .build/fuzz-unpickler.log'
+	@PYTHONPATH=$(CURDIR)/.build/fuzz-root/site .build/fuzz/tests/fuzz/fuzz_unpickler \
+	    -seed=$(SEED) -max_total_time=$(SECONDS_EACH) -timeout=5 -rss_limit_mb=512 -max_len=4096 \
+	    -print_final_stats=1 -dict=tests/fuzz/unpickler.dict \
+	    -artifact_prefix=.build/fuzz-unpickler- \
+	    .build/fuzz-found/unpickler tests/fuzz/corpus/unpickler >.build/fuzz-unpickler.log 2>&1 \
+	    || { tail -n 40 .build/fuzz-unpickler.log; exit 1; }
+	@grep -E '^(Done|stat::)' .build/fuzz-unpickler.log
+
+# NumPy's wheels load in a debug Python of the same version; without them arrays are left out.
+leaks: .build/debug/build.ninja .venv/.test
+	@ninja --quiet -C .build/debug
+	@DESTDIR=$(CURDIR)/.build/debug-root meson install -C .build/debug --quiet --no-rebuild \
+	    --tags runtime,python-runtime
+	@PYTHONPATH=$(CURDIR)/.build/debug-root/site:$$($(PY) -c \
+	    'import sysconfig; print(sysconfig.get_path("platlib"))') \
+	    python3-dbg tests/leaks/leaks.py $(ONLY)
 
 clean:
 	rm -rf .build
