@@ -131,6 +131,9 @@ py-tests: package .venv/.test .build/gcc/build.ninja
 ASAN_ENV = LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libstdc++.so)" \
     PYTHONMALLOC=malloc PYTHONPATH=$(CURDIR)/.build/asan-root/site
 
+# Tests of code that is Python alone.
+NO_C = disk example func_inspect logger numpy_pickle numpy_pickle_files utils
+
 sanitize: export ASAN_OPTIONS = detect_leaks=1:halt_on_error=1
 sanitize: export UBSAN_OPTIONS = halt_on_error=1:print_stacktrace=1
 sanitize: .build/asan/build.ninja
@@ -139,7 +142,8 @@ sanitize: .build/asan/build.ninja
 	@DESTDIR=$(CURDIR)/.build/asan-root meson install -C .build/asan --quiet --no-rebuild \
 	    --tags runtime,python-runtime
 	@env ASAN_OPTIONS=detect_leaks=0:handle_segv=0:allocator_may_return_null=1 \
-	    $(ASAN_ENV) $(PY) -m pytest -q -m "not slow" tests/python
+	    $(ASAN_ENV) $(PY) -m pytest -q -m "not slow" tests/python \
+	    $(NO_C:%=--ignore=tests/python/test_%.py)
 
 # What is found stays in .build/fuzz-found and is where the next run begins. The time limit
 # of one stream is 1 s (RELIABILITY A04) in a usual build; this one is slower.
