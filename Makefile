@@ -20,7 +20,7 @@ C_FILES := $(shell find include src ext tests examples -name '*.[ch]')
 MESON := meson.build meson.options $(shell find include src ext python tests -name meson.build)
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test bench lint sanitize fuzz leaks c-tests py-tests package clean
+.PHONY: help demo test bench lint sanitize sanitize-short fuzz leaks c-tests py-tests package clean
 
 help:
 	@echo 'make demo       build, then describe real pictures: cached, in parallel (PICS=folder: yours)'
@@ -89,7 +89,7 @@ bench: package .venv/.bench
 
 # --- tests ---------------------------------------------------------------------------------
 
-test: lint c-tests py-tests sanitize
+test: lint c-tests py-tests sanitize-short
 
 lint: .venv/.test package
 	@$(PY) -m ruff check python tests examples bench
@@ -131,19 +131,23 @@ py-tests: package .venv/.test .build/gcc/build.ninja
 ASAN_ENV = LD_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libstdc++.so)" \
     PYTHONMALLOC=malloc PYTHONPATH=$(CURDIR)/.build/asan-root/site
 
-# Tests of code that is Python alone.
+# `make sanitize` leaves out tests of code that is Python alone; `make test` takes those
+# that go through each part of the extension in a minute or two.
 NO_C = disk example func_inspect logger numpy_pickle numpy_pickle_files utils
+SHORT = canonical_hash canonical_hash_types compressor memory parallel pickler_by_value \
+    pickler_properties unpickler_allow unpickler_hooks value
 
-sanitize: export ASAN_OPTIONS = detect_leaks=1:halt_on_error=1
-sanitize: export UBSAN_OPTIONS = halt_on_error=1:print_stacktrace=1
-sanitize: .build/asan/build.ninja
+sanitize: SANITIZED = tests/python $(NO_C:%=--ignore=tests/python/test_%.py)
+sanitize-short: SANITIZED = $(SHORT:%=tests/python/test_%.py)
+sanitize sanitize-short: export ASAN_OPTIONS = detect_leaks=1:halt_on_error=1
+sanitize sanitize-short: export UBSAN_OPTIONS = halt_on_error=1:print_stacktrace=1
+sanitize sanitize-short: .build/asan/build.ninja
 	@ninja --quiet -C .build/asan
 	@meson test -C .build/asan --no-rebuild --print-errorlogs --timeout-multiplier 5
 	@DESTDIR=$(CURDIR)/.build/asan-root meson install -C .build/asan --quiet --no-rebuild \
 	    --tags runtime,python-runtime
 	@env ASAN_OPTIONS=detect_leaks=0:handle_segv=0:allocator_may_return_null=1 \
-	    $(ASAN_ENV) $(PY) -m pytest -q -m "not slow" tests/python \
-	    $(NO_C:%=--ignore=tests/python/test_%.py)
+	    $(ASAN_ENV) $(PY) -m pytest -q -m "not slow" $(SANITIZED)
 
 # What is found stays in .build/fuzz-found and is where the next run begins. The time limit
 # of one stream is 1 s (RELIABILITY A04) in a usual build; this one is slower.
