@@ -110,23 +110,6 @@ compat_take_exception(void)
 #endif
 }
 
-/* The attribute, or NULL without an exception when there is none; -1 for other errors.
- */
-static inline int
-compat_optional_attribute_of(PyObject *obj, PyObject *name, PyObject **ret_value)
-{
-#if PY_VERSION_HEX >= 0x030D0000
-    return PyObject_GetOptionalAttr(obj, name, ret_value) < 0 ? -1 : 0;
-#else
-    *ret_value = PyObject_GetAttr(obj, name);
-    if (*ret_value || !PyErr_ExceptionMatches(PyExc_AttributeError)) {
-        return *ret_value ? 0 : -1;
-    }
-    PyErr_Clear();
-    return 0;
-#endif
-}
-
 /* Until 3.11 the collector runs inside the allocation of a container, and making many
  * of them makes it run often; from 3.12 on it waits for bytecode. Returns what
  * compat_gc_resume() is to be given. Nobody else may run in between. */
@@ -260,6 +243,13 @@ compat_slot_set(PyObject **slot, PyObject *value)
                                      __ATOMIC_ACQUIRE)) {
         Py_DECREF(value);
     }
+}
+
+/* The attribute, or NULL without an exception when there is none: 0; -1 for errors. */
+static inline int
+compat_optional_attribute_of(PyObject *obj, PyObject *name, PyObject **ret_value)
+{
+    return compat_find_attr(obj, name, ret_value) < 0 ? -1 : 0;
 }
 
 static inline int

@@ -17,11 +17,11 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, ParamSpec, TypeVar, overload
 
 from cjoblib import _core
-from cjoblib import hashing as _hashing  # says how other libraries' classes are hashed
 
-__all__ = ["CacheWarning", "MemorizedFunc", "Memory"]
+# Importing it also says how other libraries' classes are hashed.
+from cjoblib.hashing import UnhashableError
 
-UnhashableError = _hashing.UnhashableError
+__all__ = ["CacheWarning", "MemorizedFunc", "Memory", "UnhashableError"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
