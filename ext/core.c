@@ -5,6 +5,7 @@
 #include <cjoblib/base.h>
 #include <cjoblib/store.h>
 
+#include "cpu.h"
 #include "hash/canonical.h"
 #include "hash/digest_type.h"
 #include "memo/memo_type.h"
@@ -112,6 +113,7 @@ core_add_constants(PyObject *module)
                    PyModule_AddIntConstant(module, "MISS", CJ_STORE_MISS) < 0 ||
                    PyModule_AddIntConstant(module, "CORRUPT", CJ_STORE_CORRUPT) < 0 ||
                    PyModule_AddIntConstant(module, "FOREIGN", CJ_STORE_FOREIGN) < 0 ||
+                   PyModule_AddFunctions(module, cpu_methods) < 0 ||
                    PyModule_AddFunctions(module, value_methods) < 0 ||
                    PyModule_AddFunctions(module, worker_methods) < 0
                ? -1

@@ -1,10 +1,12 @@
-/* All of cjoblib's C API: digests, compressed streams, the store, the process pool. */
+/* All of cjoblib's C API: digests, compressed streams, the store, the process pool,
+ * the number of processors. */
 
 #ifndef CJ_CJOBLIB_H
 #define CJ_CJOBLIB_H
 
 #include <cjoblib/base.h>
 #include <cjoblib/codec.h>
+#include <cjoblib/cpu.h>
 #include <cjoblib/digest.h>
 #include <cjoblib/pool.h>
 #include <cjoblib/store.h>

@@ -22,6 +22,9 @@ MISS: int
 CORRUPT: int
 FOREIGN: int
 
+def cpu_look(root: str | PathLike[str] | None = None, /) -> tuple[int, int, int]: ...
+def cpu_count_cores(root: str | PathLike[str] | None = None, /) -> int: ...
+
 class UnhashableError(PicklingError, TypeError): ...
 
 @final

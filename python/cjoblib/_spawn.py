@@ -6,6 +6,8 @@ import marshal
 import os
 import sys
 
+from cjoblib._cpu import cpu_count
+
 _DEPTH = "CJOBLIB_WORKER_DEPTH"
 
 
@@ -19,7 +21,7 @@ def environment(n_workers: int) -> dict[str, str]:
 
     What the user has set stays.
     """
-    share = str(max(1, len(os.sched_getaffinity(0)) // n_workers))
+    share = str(max(1, cpu_count() // n_workers))
     libraries = ("OMP", "OPENBLAS", "MKL", "BLIS", "NUMBA", "NUMEXPR")
     limits = {f"{library}_NUM_THREADS": share for library in libraries}
     limits["VECLIB_MAXIMUM_THREADS"] = share

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Generic, NoReturn, ParamSpec, TypeVar
 
 from cjoblib import _core, _spawn
+from cjoblib._cpu import cpu_count
 
 __all__ = [
     "Parallel",
@@ -59,17 +60,6 @@ def delayed(function: Callable[P, R]) -> Callable[P, Call[R]]:
         return functools.wraps(function)(delayed_function)
     except AttributeError:  # some callables have attributes that can't be copied
         return delayed_function
-
-
-def cpu_count() -> int:
-    """How many processors this process may use (its affinity mask).
-
-    Returns
-    -------
-    int
-        At least 1.
-    """
-    return len(os.sched_getaffinity(0))
 
 
 def effective_n_jobs(n_jobs: int | None = -1) -> int:

@@ -202,6 +202,22 @@ def hash_hooks():
 
 
 @workload
+def processors():
+    def run():
+        _core.cpu_look()
+        _core.cpu_look("/")
+        for function in (_core.cpu_look, _core.cpu_count_cores):
+            with contextlib.suppress(OSError):
+                function()
+            with contextlib.suppress(OSError):
+                function(HERE / "nowhere")
+            with contextlib.suppress(TypeError):
+                function(3)
+
+    yield run
+
+
+@workload
 def digest():
     def run():
         for name in ("xxh128", "xxh3", "sha256", "md5", "sha1", "crc32", "no such"):
