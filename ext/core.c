@@ -8,7 +8,9 @@
 #include "cpu.h"
 #include "hash/canonical.h"
 #include "hash/digest_type.h"
+#include "memo/lease_type.h"
 #include "memo/memo_type.h"
+#include "memo/shelf_type.h"
 #include "memo/store_type.h"
 #include "parallel/pool_type.h"
 #include "parallel/worker.h"
@@ -68,6 +70,7 @@ core_add_types(PyObject *module, struct core_state *state)
         {&decoder_type_spec, &state->decoder_type},
         {&digest_type_spec, &state->digest_type},
         {&encoder_type_spec, &state->encoder_type},
+        {&lease_type_spec, &state->lease_type},
         {&memo_type_spec, &state->memo_type},
         {&pool_type_spec, &state->pool_type},
         {&region_type_spec, &state->region_type},
@@ -126,8 +129,8 @@ core_exec(PyObject *module)
     struct core_state *state = core_state(module);
 
     return core_add_constants(module) < 0 || core_add_types(module, state) < 0 ||
-                   core_import_pickle(state) < 0 || core_make_names(state) < 0 ||
-                   canonical_exec(module, state) < 0 ||
+                   core_import_pickle(state) < 0 || lease_exec(state) < 0 ||
+                   core_make_names(state) < 0 || canonical_exec(module, state) < 0 ||
                    unpickler_module_exec(module) < 0 || pickle_exec(module) < 0
                ? -1
                : 0;

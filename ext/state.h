@@ -10,6 +10,8 @@
 /* X(name): a strong reference, made by core_exec() or on first use. */
 #define STATE_OBJECTS(X)                                                             \
     X(decoder_type)                                                                  \
+    X(lease_type)                                                                    \
+    X(leases) /* capsule: who computes what, of all stores of the interpreter */     \
     X(digest_type)                                                                   \
     X(encoder_type)                                                                  \
     X(region_type)                                                                   \

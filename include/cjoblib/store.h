@@ -4,8 +4,13 @@
  *      cj_store_open("/data/cache", NULL, &store);
  *      cj_shelf_open(store, "package.module/function", version, &shelf);
  *      r = cj_shelf_get(shelf, arguments, &entry);
- *      if (r == CJ_STORE_MISS || r == CJ_STORE_CORRUPT) {
- *          compute;  cj_shelf_put(shelf, arguments, meta, parts, n_parts);
+ *      if (r > 0) {
+ *          r = cj_shelf_claim(shelf, arguments, CJ_CLAIM_WAIT, &entry, &lease);
+ *      }
+ *      if (r > 0) {
+ *          compute;
+ *          r = cj_shelf_put(shelf, arguments, meta, parts, n_parts);
+ *          cj_lease_release(lease, r == 0);
  *      }
  *      cj_entry_done(&entry); cj_shelf_close(shelf); cj_store_close(store);
  *
@@ -20,7 +25,8 @@
  * doc/formats/entry.md.
  *
  * Durability: an entry survives a crash of the program at once; a power cut may lose
- * the newest ones (noticed, so they are computed again), never give a wrong one.
+ * the newest ones (noticed, so they are computed again), never give a wrong one. With
+ * `durable` it survives a power cut too from the moment cj_shelf_put() returns.
  *
  * Privacy: folders are made with mode 0700 and files 0600. Nothing is followed through
  * a symbolic link below LOCATION; what belongs to another owner, or may be written by
@@ -30,7 +36,8 @@
  * more than a minute off.
  *
  * Threads: a store and a shelf may be used by several threads at once, and by a forked
- * child. An open shelf holds one file descriptor, from its first use on.
+ * child. An open shelf holds one file descriptor, from its first use on; a store holds
+ * one for each thread that has leases, and one when it keeps count.
  */
 
 #ifndef CJ_STORE_H
@@ -46,6 +53,8 @@ extern "C" {
 
 struct cj_store;
 struct cj_shelf;
+struct cj_lease;
+struct cj_leases;
 
 /* Outcomes of looking for an entry, beside 0 (found). */
 enum cj_store_outcome {
@@ -75,6 +84,10 @@ struct cj_entry {
 /* All zero is the default; NULL in place of the options means the same. */
 struct cj_store_options {
     bool must_exist; /* make nothing: -ENOENT unless a store stands at the location */
+    bool durable;    /* a put returns when the entry is on the disk */
+    /* What this process's threads hold, shared by all stores that it opens: give the
+     * same one to each. NULL: the store has its own. */
+    struct cj_leases *leases;
 };
 
 /* Open the store at `location`, an existing or a new folder (it is made at once, its
@@ -129,11 +142,62 @@ CJ_API void cj_entry_done(struct cj_entry *entry);
  * large entry is written: -ENOSPC, -EDQUOT leave nothing behind. Other errors: -EROFS,
  * -EACCES, -EIO, -ENOMEM; -EFBIG: more than 2^61 bytes; -ELOOP, -EPERM, -ENOTDIR: a
  * folder on the way is foreign; -EBUSY: others removed the folder each of many times it
- * was made. After any error the entries are as they were; folders may be new. */
+ * was made. After any error the entries are as they were; folders may be new. (When a
+ * durable store can't sync the folder as the last step, the entry stands there and may
+ * be lost in a power cut.) */
 CJ_API CJ_MUST_CHECK int cj_shelf_put(struct cj_shelf *shelf,
                                       const uint8_t arguments[CJ_KEY_BYTES],
                                       struct cj_bytes meta,
                                       const struct cj_bytes *parts, size_t n_parts);
+
+/* --- One computation per key ---------------------------------------------------------
+ *
+ * A lease is the right to compute an entry. One thread has it, of all processes that
+ * use the store; the kernel takes it back when its process ends, however that ends.
+ *
+ *      nobody's --claim--> held --release(stored)-----> the waiters find the entry
+ *                           |  --release(not stored)--> the waiters compute, all at
+ * once |  --death----------------> one waiter has it held by another --claim--> wait
+ *
+ * A claim never waits for what can't come: for a lease of the same thread (a function
+ * that calls itself), for a thread that itself waits, however indirectly, for this one,
+ * for a lease in one store while the thread holds some in another. It then returns
+ * without a lease, and the caller computes. Nor does it where there are no locks
+ * (some network file systems), or nothing may be written.
+ *
+ * A forked child holds none of its parent's leases. Call cj_leases_forked() first thing
+ * in a child that goes on without exec(): until then a lease of a parent that is killed
+ * stays taken. */
+
+/* What the threads of a process hold. */
+CJ_API CJ_MUST_CHECK int cj_leases_new(struct cj_leases **ret_leases);
+
+/* Stores that were opened with it keep it until they are closed. Accepts NULL. */
+CJ_API void cj_leases_free(struct cj_leases *leases);
+
+/* In a forked child: let go of what belongs to the parent. */
+CJ_API void cj_leases_forked(struct cj_leases *leases);
+
+enum cj_claim_mode {
+    CJ_CLAIM_WAIT, /* sleep while another thread or process has the lease */
+    CJ_CLAIM_TRY,  /* then return without it */
+};
+
+/* After cj_shelf_get() found nothing: have the entry, or the right to compute it. 0:
+ * another one stored it meanwhile, `ret_entry` holds it. CJ_STORE_MISS,
+ * CJ_STORE_CORRUPT, CJ_STORE_FOREIGN: compute, put, and release `ret_lease`; it may be
+ * NULL, see above. -EINTR: a signal came while waiting (claim again); others as
+ * cj_shelf_get(). */
+CJ_API CJ_MUST_CHECK int cj_shelf_claim(struct cj_shelf *shelf,
+                                        const uint8_t arguments[CJ_KEY_BYTES],
+                                        enum cj_claim_mode mode,
+                                        struct cj_entry *ret_entry,
+                                        struct cj_lease **ret_lease);
+
+/* Give the lease back, in any thread, also after the shelf was closed. `is_stored`: the
+ * entry stands there now. In a forked child of the one who claimed it only memory is
+ * released. Accepts NULL. */
+CJ_API void cj_lease_release(struct cj_lease *lease, bool is_stored);
 
 /* Remove one entry. 0, also when there was none; -EACCES, -EROFS and the like. */
 CJ_API CJ_MUST_CHECK int cj_shelf_remove(struct cj_shelf *shelf,
@@ -145,8 +209,8 @@ CJ_API CJ_MUST_CHECK int cj_shelf_remove(struct cj_shelf *shelf,
 CJ_API CJ_MUST_CHECK int cj_shelf_clear(struct cj_shelf *shelf);
 
 /* The same for all functions, and the temporary files of writers that are dead. What
- * stays is LOCATION/cjoblib itself with the store's two own names, `.gitignore` and
- * `.tmp`. */
+ * stays is LOCATION/cjoblib itself with the store's own names, which begin with a
+ * '.'. */
 CJ_API CJ_MUST_CHECK int cj_store_clear(struct cj_store *store);
 
 /* What a walk says of one entry. */

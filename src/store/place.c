@@ -73,6 +73,9 @@ place_open_once(const struct cj_store *store, const char *path, bool make, int *
     int below_fd = -1;
     int r = make ? folder_make_path(store->location) : 0;
 
+    if (r == 0 && make && store->durable) {
+        r = folder_sync_path(store->location);
+    }
     if (r == 0) {
         r = folder_open_path(store->location, &fd);
     }
@@ -81,11 +84,15 @@ place_open_once(const struct cj_store *store, const char *path, bool make, int *
         if (r < 0) {
             break;
         }
+        if (make && store->durable) {
+            /* Also when it stood there: who made it may not have cared. */
+            r = folder_sync(fd);
+        }
         descriptor_close(fd);
         fd = below_fd;
-        if (!*path) {
+        if (r == 0 && !*path) {
             *ret_fd = TAKE(fd, -1);
-            return 0;
+            break;
         }
         place_next_name(&path, name);
     }
@@ -101,4 +108,31 @@ place_open(const struct cj_store *store, const char *path, bool make, int *ret_f
         r = place_open_once(store, path, make, ret_fd);
     }
     return r;
+}
+
+int
+place_open_own(const struct cj_store *store, int root_fd, const char *name, int *ret_fd)
+{
+    AUTO(close_p) int fd = -1;
+    struct file_facts facts;
+    int r = file_open_or_make(root_fd, name, &fd);
+
+    if (r == 0) {
+        r = file_facts(fd, &facts);
+    }
+    if (r < 0) {
+        return r;
+    }
+    if (facts.kind != FILE_REGULAR || facts.owner != store->owner ||
+        facts.is_open_to_all) {
+        return -EPERM;
+    }
+    *ret_fd = TAKE(fd, -1);
+    return 0;
+}
+
+bool
+place_is_own(const char *name)
+{
+    return strcmp(name, PLACE_IGNORE) == 0 || strcmp(name, PLACE_LEASES) == 0;
 }

@@ -17,6 +17,9 @@
 /* Keeps version control from taking the cache, in PLACE_ROOT. */
 #define PLACE_IGNORE ".gitignore"
 
+/* The file whose ranges are locked: who computes what (lease.h). In PLACE_ROOT. */
+#define PLACE_LEASES ".leases"
+
 /* How often a writer makes a folder again that others remove at that very moment. */
 #define PLACE_TRIES 1000
 
@@ -29,6 +32,14 @@ CJ_MUST_CHECK int place_enter(const struct cj_store *store, int parent_fd,
  * what is missing is made, LOCATION included; without, -ENOENT. */
 CJ_MUST_CHECK int place_open(const struct cj_store *store, const char *path, bool make,
                              int *ret_fd);
+
+/* Open a file of the store's own for reading and writing, made when it is not there.
+ * -ELOOP, -EPERM: what stands there is not ours. */
+CJ_MUST_CHECK int place_open_own(const struct cj_store *store, int root_fd,
+                                 const char *name, int *ret_fd);
+
+/* Whether a name in PLACE_ROOT is one of the store's own files. */
+bool place_is_own(const char *name);
 
 /* Whether an error of these says that something stands in the way which is not ours. */
 bool place_is_foreign(int error);

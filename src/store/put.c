@@ -6,6 +6,7 @@
 #include "store/names.h"
 #include "store/shelf.h"
 #include "sys/files.h"
+#include "sys/folder.h"
 
 /* From this size on space is set aside before the first byte is written: a disk that is
  * full says so before a long copy, and the file comes to lie in one piece. A smaller
@@ -30,7 +31,10 @@ put_fill(const struct draft *draft, const struct entry_image *image)
                 ? file_reserve(draft->fd, image->n_bytes)
                 : 0;
 
-    return r < 0 ? r : file_write(draft->fd, image->pieces, image->n_pieces);
+    if (r == 0) {
+        r = file_write(draft->fd, image->pieces, image->n_pieces);
+    }
+    return r < 0 || !draft->store->durable ? r : file_sync(draft->fd);
 }
 
 static int
@@ -46,9 +50,9 @@ static int
 put_publish(struct cj_shelf *shelf, int folder_fd, void *context)
 {
     struct put *put = context;
+    int r = draft_publish(&put->draft, folder_fd, put->name);
 
-    (void)shelf;
-    return draft_publish(&put->draft, folder_fd, put->name);
+    return r < 0 || !shelf->store->durable ? r : folder_sync(folder_fd);
 }
 
 /* The folder may be removed at any moment; what is written goes into the next one. */

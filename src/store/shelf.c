@@ -238,13 +238,20 @@ shelf_get(struct cj_shelf *shelf, int folder_fd, void *context)
 }
 
 int
-cj_shelf_get(struct cj_shelf *shelf, const uint8_t arguments[CJ_KEY_BYTES],
-             struct cj_entry *ret_entry)
+shelf_look(struct cj_shelf *shelf, const uint8_t arguments[CJ_KEY_BYTES],
+           struct cj_entry *ret_entry)
 {
     struct shelf_request request = shelf_ask(shelf, arguments);
 
     request.ret_entry = ret_entry;
     return shelf_outcome(shelf_do(shelf, false, shelf_get, &request));
+}
+
+int
+cj_shelf_get(struct cj_shelf *shelf, const uint8_t arguments[CJ_KEY_BYTES],
+             struct cj_entry *ret_entry)
+{
+    return shelf_look(shelf, arguments, ret_entry);
 }
 
 static int

@@ -32,4 +32,9 @@ typedef int (*shelf_step)(struct cj_shelf *shelf, int folder_fd, void *context);
 CJ_MUST_CHECK int shelf_do(struct cj_shelf *shelf, bool make, shelf_step step,
                            void *context);
 
+/* cj_shelf_get() that is not counted. */
+CJ_MUST_CHECK int shelf_look(struct cj_shelf *shelf,
+                             const uint8_t arguments[CJ_KEY_BYTES],
+                             struct cj_entry *ret_entry);
+
 #endif

@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "base/memory.h"
+#include "store/lease.h"
 #include "store/place.h"
 #include "sys/descriptor.h"
 #include "sys/folder.h"
@@ -31,6 +32,16 @@ store_probe(const struct cj_store *store, bool must_exist)
     return r == -ENOENT && location_fd >= 0 && !must_exist ? 0 : r;
 }
 
+static void
+store_take_options(struct cj_store *store, const struct cj_store_options *options)
+{
+    store->owner = identity_user();
+    if (options) {
+        store->durable = options->durable;
+        store->leases = options->leases ? leases_ref(options->leases) : NULL;
+    }
+}
+
 int
 cj_store_open(const char *location, const struct cj_store_options *options,
               struct cj_store **ret_store)
@@ -45,8 +56,11 @@ cj_store_open(const char *location, const struct cj_store_options *options,
     if (!store) {
         return -ENOMEM;
     }
-    store->owner = identity_user();
-    r = folder_absolute(location, &store->location);
+    store_take_options(store, options);
+    r = options && options->leases ? 0 : cj_leases_new(&store->leases);
+    if (r == 0) {
+        r = folder_absolute(location, &store->location);
+    }
     if (r == 0) {
         r = store_probe(store, options && options->must_exist);
     }
@@ -60,6 +74,10 @@ void
 cj_store_close(struct cj_store *store)
 {
     if (store) {
+        if (store->leases) {
+            leases_close_idle(store->leases);
+        }
+        cj_leases_free(store->leases);
         mem_free(store->location);
         mem_free(store);
     }

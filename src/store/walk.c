@@ -179,7 +179,7 @@ walk_in_root(struct walk *walk, int folder_fd, const char *name)
 {
     uint8_t version[CJ_KEY_BYTES];
 
-    if (strcmp(name, PLACE_IGNORE) == 0) {
+    if (place_is_own(name)) {
         return 0;
     }
     if (strcmp(name, PLACE_TEMPS) == 0) {

@@ -17,12 +17,17 @@ struct file_facts {
     bool is_open_to_all; /* anybody may write */
     bool is_unlinked;    /* it has no name any more */
     uint32_t owner;
+    uint64_t device, number; /* together they tell it from all other files */
     uint64_t n_bytes;
     int64_t written_ns; /* modification time, nanoseconds since 1970 */
+    int64_t changed_ns; /* when that time, or anything else of the file, was last set */
 };
 
 /* Open for reading. -ELOOP: a symbolic link stands there; -ENXIO: a socket. */
 CJ_MUST_CHECK int file_open(int folder_fd, const char *name, int *ret_fd);
+
+/* Open for reading and writing; what is not there is made, empty, of mode 0600. */
+CJ_MUST_CHECK int file_open_or_make(int folder_fd, const char *name, int *ret_fd);
 
 CJ_MUST_CHECK int file_facts(int fd, struct file_facts *ret_facts);
 
@@ -37,9 +42,15 @@ CJ_MUST_CHECK int file_read(int fd, uint64_t offset, void *buffer, size_t size,
 /* Write all of the pieces, one after the other, at the descriptor's position. */
 CJ_MUST_CHECK int file_write(int fd, const struct cj_bytes *pieces, size_t n_pieces);
 
+/* Write all of the bytes at `offset`. */
+CJ_MUST_CHECK int file_write_at(int fd, uint64_t offset, const void *data, size_t size);
+
 /* Have the file system set `n_bytes` aside for the file. 0 also where it can't do that;
  * -ENOSPC, -EDQUOT: there is not so much. */
 CJ_MUST_CHECK int file_reserve(int fd, uint64_t n_bytes);
+
+/* Have what was written reach the disk. 0 also for what has none. */
+CJ_MUST_CHECK int file_sync(int fd);
 
 /* Set the modification time to now. */
 CJ_MUST_CHECK int file_touch(int fd);

@@ -11,6 +11,13 @@
 /* Open the folder at a path, following links. */
 CJ_MUST_CHECK int folder_open_path(const char *path, int *ret_fd);
 
+/* Have the names in it reach the disk. */
+CJ_MUST_CHECK int folder_sync(int fd);
+
+/* The same for every folder on the way to a path, the one it leads to left out; those
+ * that can't be opened are passed over. */
+CJ_MUST_CHECK int folder_sync_path(const char *path);
+
 /* Open a folder inside another. -ELOOP: it is a symbolic link; -ENOTDIR: something
  * else. */
 CJ_MUST_CHECK int folder_open(int parent_fd, const char *name, int *ret_fd);

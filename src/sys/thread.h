@@ -13,4 +13,7 @@ CJ_MUST_CHECK int thread_start(void *(*run)(void *), void *argument,
 
 void thread_join(pthread_t thread);
 
+/* A number that no other thread of this process has as long as this one lives. */
+uintptr_t thread_self(void);
+
 #endif

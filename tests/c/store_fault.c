@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/memory.h"
@@ -13,6 +14,7 @@
 #include "sys/folder.h"
 #include "sys/lock.h"
 #include "sys/pages.h"
+#include "sys/range_lock.h"
 #include "sys/temp.h"
 
 struct fault fault;
@@ -41,6 +43,16 @@ fault_next(void)
         return 0;
     }
     return fault.error;
+}
+
+static void
+fault_note(char letter)
+{
+    size_t n = strlen(fault.order);
+
+    if (n + 1 < sizeof(fault.order)) {
+        fault.order[n] = letter;
+    }
 }
 
 #define WRAP(name, declared, passed)             \
@@ -79,8 +91,6 @@ WRAP(file_write, (int fd, const struct cj_bytes *pieces, size_t n_pieces),
      (fd, pieces, n_pieces))
 WRAP(file_reserve, (int fd, uint64_t n_bytes), (fd, n_bytes))
 WRAP(file_touch, (int fd), (fd))
-WRAP(file_rename, (int from_fd, const char *from, int to_fd, const char *to),
-     (from_fd, from, to_fd, to))
 WRAP(file_remove, (int folder_fd, const char *name), (folder_fd, name))
 WRAP(folder_open_path, (const char *path, int *ret_fd), (path, ret_fd))
 WRAP(folder_open, (int parent_fd, const char *name, int *ret_fd),
@@ -97,12 +107,52 @@ WRAP_ABLE(temp_open_nameless, fault.no_nameless, -EOPNOTSUPP,
           (int folder_fd, int *ret_fd), (folder_fd, ret_fd))
 WRAP(temp_open_named, (int folder_fd, const char *name, int *ret_fd),
      (folder_fd, name, ret_fd))
-WRAP_ABLE(temp_link, fault.no_link, -ENOENT, (int fd, int folder_fd, const char *name),
-          (fd, folder_fd, name))
+
+int __real_temp_link(int fd, int folder_fd, const char *name);
+int __wrap_temp_link(int fd, int folder_fd, const char *name);
+int
+__wrap_temp_link(int fd, int folder_fd, const char *name)
+{
+    int r = fault_next();
+
+    fault_note('l');
+    if (r < 0) {
+        return r;
+    }
+    return fault.no_link ? -ENOENT : __real_temp_link(fd, folder_fd, name);
+}
+
 WRAP_ABLE(lock_take, fault.no_lock, LOCK_UNSUPPORTED, (int fd), (fd))
 WRAP_ABLE(lock_share, fault.no_lock, LOCK_UNSUPPORTED, (int fd), (fd))
 WRAP(entropy_u64, (uint64_t *ret_value), (ret_value))
 WRAP(pages_map, (size_t size, struct cj_blob *ret_blob), (size, ret_blob))
+
+/* What an entry's way to the disk consists of; see fault.order. */
+#define WRAP_NOTED(letter, name, declared, passed) \
+    int __real_##name declared;                    \
+    int __wrap_##name declared;                    \
+    int __wrap_##name declared                     \
+    {                                              \
+        int r = fault_next();                      \
+                                                   \
+        fault_note(letter);                        \
+        return r < 0 ? r : __real_##name passed;   \
+    }
+
+WRAP_NOTED('s', file_sync, (int fd), (fd))
+WRAP_NOTED('d', folder_sync, (int fd), (fd))
+WRAP_NOTED('p', folder_sync_path, (const char *path), (path))
+WRAP_NOTED('r', file_rename, (int from_fd, const char *from, int to_fd, const char *to),
+           (from_fd, from, to_fd, to))
+WRAP(file_open_or_make, (int folder_fd, const char *name, int *ret_fd),
+     (folder_fd, name, ret_fd))
+WRAP(file_write_at, (int fd, uint64_t offset, const void *data, size_t size),
+     (fd, offset, data, size))
+WRAP_ABLE(range_lock_take, fault.no_lock, RANGE_LOCK_UNSUPPORTED,
+          (int fd, struct range range), (fd, range))
+WRAP(range_lock_wait, (int fd, struct range range), (fd, range))
+WRAP(range_lock_look, (int fd, struct range range, struct range *ret_found),
+     (fd, range, ret_found))
 
 /* Takes the descriptor also when it fails. */
 int __real_folder_list_open(int fd, struct folder_list **ret_list);

@@ -23,6 +23,10 @@ struct fault {
 
     size_t n_calls;
     size_t n_hit;
+
+    /* What was done, in its order: s a file synced, d a folder, p the folders of a
+     * path, l a file linked, r renamed. */
+    char order[256];
 };
 
 /* One for the program: the functions that are wrapped have no room for more. */

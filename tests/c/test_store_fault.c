@@ -13,6 +13,7 @@
 struct scene {
     const char *name;
     bool is_fresh;     /* nothing was ever put */
+    bool is_durable;   /* what reaches the disk only as the last step */
     size_t size;       /* of entry 1 */
     uint64_t expected; /* the number of entry 1 afterwards, 0: none */
     int (*run)(struct cj_store *store, struct cj_shelf *shelf,
@@ -110,18 +111,39 @@ run_open(struct cj_store *store, struct cj_shelf *shelf, const struct scene *sce
     return r;
 }
 
+/* A call of a cached function: entry 1 is missing. */
+static int
+run_claim(struct cj_store *store, struct cj_shelf *shelf, const struct scene *scene)
+{
+    struct cj_entry entry = CJ_ENTRY_INIT;
+    struct cj_lease *lease = NULL;
+    int r = cj_shelf_claim(shelf, help_key(1).bytes, CJ_CLAIM_WAIT, &entry, &lease);
+
+    (void)store;
+    if (r == CJ_STORE_MISS) {
+        r = help_put(shelf, 1, scene->size, 2);
+        cj_lease_release(lease, r == 0);
+    }
+    cj_entry_done(&entry);
+    return r;
+}
+
 static const struct scene scenes[] = {
-    {"first put", true, 300, 2, run_put},
-    {"put", false, 300, 2, run_put},
-    {"put large", false, RESERVED_BYTES, 2, run_put},
-    {"get", false, 300, 1, run_get},
-    {"get large", false, MAPPED_BYTES, 1, run_get},
-    {"has", false, 300, 1, run_has},
-    {"remove", false, 300, 0, run_remove},
-    {"clear", false, 300, 0, run_clear},
-    {"clear shelf", false, 300, 0, run_clear_shelf},
-    {"check", false, 300, 1, run_check},
-    {"open", false, 300, 1, run_open},
+    {"first put", true, false, 300, 2, run_put},
+    {"put", false, false, 300, 2, run_put},
+    {"put large", false, false, RESERVED_BYTES, 2, run_put},
+    {"first put, durable", true, true, 300, 2, run_put},
+    {"put, durable", false, true, 300, 2, run_put},
+    {"claim", true, false, 300, 2, run_claim},
+    {"claim, found", false, false, 300, 1, run_claim},
+    {"get", false, false, 300, 1, run_get},
+    {"get large", false, false, MAPPED_BYTES, 1, run_get},
+    {"has", false, false, 300, 1, run_has},
+    {"remove", false, false, 300, 0, run_remove},
+    {"clear", false, false, 300, 0, run_clear},
+    {"clear shelf", false, false, 300, 0, run_clear_shelf},
+    {"check", false, false, 300, 1, run_check},
+    {"open", false, false, 300, 1, run_open},
 };
 
 #define N_SCENES (sizeof(scenes) / sizeof(scenes[0]))
@@ -140,13 +162,27 @@ static const struct fault abilities[] = {
 static size_t
 scene_n_abilities(const struct scene *scene)
 {
-    return scene->run == run_put || scene->run == run_check ? N_ABILITIES : 1;
+    return scene->run == run_put || scene->run == run_claim || scene->run == run_check
+               ? N_ABILITIES
+               : 1;
 }
 
 struct stage {
     struct cj_store *store;
     struct cj_shelf *shelf;
 };
+
+static struct cj_store *
+stage_open(bool durable)
+{
+    struct cj_store_options options = {.durable = durable};
+    char *path = help_path("fault");
+    struct cj_store *store;
+
+    REQUIRE(cj_store_open(path, &options, &store) == 0);
+    free(path);
+    return store;
+}
 
 /* A used shelf has its folder open, so each scene starts with a new one. */
 static struct stage
@@ -158,7 +194,7 @@ stage_new(const struct scene *scene)
     fault = (struct fault){0};
     help_remove_tree(path);
     free(path);
-    stage.store = help_store("fault");
+    stage.store = stage_open(scene->is_durable);
     stage.shelf = help_shelf(stage.store, "m/f");
     if (!scene->is_fresh) {
         REQUIRE(help_put(stage.shelf, 1, scene->size, 1) == 0);
@@ -220,11 +256,11 @@ fail_at(const struct scene *scene, const struct fault *plan)
     r = scene->run(stage.store, stage.shelf, scene);
     was_hit = fault.n_hit > 0;
     fault = (struct fault){0};
-    /* The shelf may keep its folder open. */
-    CHECK(help_count_fds() <= n_fds + 1);
+    /* The shelf may keep its folder open, the store a file to lock. */
+    CHECK(help_count_fds() <= n_fds + 1 + (scene->run == run_claim));
     CHECK(r <= 0);
     after = stage_number(&stage);
-    if (scene->run == run_put || scene->run == run_remove) {
+    if ((scene->run == run_put || scene->run == run_remove) && !scene->is_durable) {
         CHECK(after == (r == 0 ? scene->expected : before));
     }
     else if (scene->run == run_check) {
@@ -377,7 +413,8 @@ spy_at(const struct scene *scene, const struct fault *plan)
     after = stage_number(&stage);
     CHECK(r == 0);
     CHECK(after == scene->expected || (after == 0 && plan->spy != spy_check) ||
-          (after == 5 && plan->spy == spy_put));
+          (after == 5 && plan->spy == spy_put) ||
+          (after == 2 && scene->run == run_claim));
     stage_check(&stage, plan->no_lock);
     stage_free(&stage);
     return was_hit;
@@ -392,8 +429,8 @@ test_spied_on(void)
     for (size_t i = 0; i < N_SCENES; i++) {
         size_t n_hit = 0;
 
-        if (scenes[i].run != run_put && scenes[i].run != run_clear &&
-            scenes[i].run != run_clear_shelf) {
+        if (scenes[i].run != run_put && scenes[i].run != run_claim &&
+            scenes[i].run != run_clear && scenes[i].run != run_clear_shelf) {
             continue;
         }
         for (size_t k = 0; k < 4 * scene_n_abilities(&scenes[i]); k++) {
@@ -409,4 +446,45 @@ test_spied_on(void)
     }
 }
 
-TESTS(TEST(test_failing), TEST(test_killed), TEST(test_spied_on))
+/* What was done, without what syncing a folder consists of. */
+static const char *
+order_taken(void)
+{
+    static char text[sizeof(fault.order)];
+    size_t n = 0;
+    bool in_path = false;
+
+    for (const char *at = fault.order; *at; at++) {
+        bool is_part =
+            *at == 's' && n > 0 && (in_path || (at > fault.order && at[-1] == 'd'));
+
+        in_path = *at == 'p' || (in_path && *at == 's');
+        if (!is_part) {
+            text[n++] = *at;
+        }
+    }
+    text[n] = '\0';
+    fault = (struct fault){0};
+    return text;
+}
+
+/* The file first, then its name, then the folder; and every folder above. */
+static void
+test_durable(void)
+{
+    struct scene fresh = {.is_fresh = true, .is_durable = true, .size = 300};
+    struct stage stage = stage_new(&fresh);
+
+    CHECK(help_put(stage.shelf, 1, 300, 1) == 0);
+    /* LOCATION's parents; LOCATION, cjoblib, m, f; .gitignore; the entry, its folder.
+     */
+    CHECK(strcmp(order_taken(), "pddddlsld") == 0);
+    CHECK(help_put(stage.shelf, 2, 300, 1) == 0);
+    CHECK(strcmp(order_taken(), "sld") == 0);
+    /* The way to .tmp, too; a link that finds the place taken; one to .tmp. */
+    CHECK(help_put(stage.shelf, 2, 300, 2) == 0);
+    CHECK(strcmp(order_taken(), "slpddlrd") == 0);
+    stage_free(&stage);
+}
+
+TESTS(TEST(test_failing), TEST(test_killed), TEST(test_spied_on), TEST(test_durable))

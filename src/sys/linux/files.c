@@ -27,6 +27,23 @@ file_open(int folder_fd, const char *name, int *ret_fd)
     return 0;
 }
 
+int
+file_open_or_make(int folder_fd, const char *name, int *ret_fd)
+{
+    int fd;
+
+    do {
+        fd = openat(folder_fd, name,
+                    O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
+                    0600);
+    } while (fd < 0 && errno == EINTR);
+    if (fd < 0) {
+        return -errno;
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
 static enum file_kind
 file_kind_of(mode_t mode)
 {
@@ -47,9 +64,13 @@ file_facts_take(const struct stat *stat, struct file_facts *ret_facts)
         .is_open_to_all = (stat->st_mode & S_IWOTH) != 0,
         .is_unlinked = stat->st_nlink == 0,
         .owner = stat->st_uid,
+        .device = stat->st_dev,
+        .number = stat->st_ino,
         .n_bytes = (uint64_t)stat->st_size,
         .written_ns =
             (int64_t)stat->st_mtim.tv_sec * 1000000000 + stat->st_mtim.tv_nsec,
+        .changed_ns =
+            (int64_t)stat->st_ctim.tv_sec * 1000000000 + stat->st_ctim.tv_nsec,
     };
 }
 
@@ -145,6 +166,22 @@ file_write(int fd, const struct cj_bytes *pieces, size_t n_pieces)
 }
 
 int
+file_write_at(int fd, uint64_t offset, const void *data, size_t size)
+{
+    size_t done = 0;
+    ssize_t n;
+
+    while (done < size) {
+        n = pwrite(fd, (const char *)data + done, size - done, (off_t)(offset + done));
+        if (n < 0 && errno != EINTR) {
+            return -errno;
+        }
+        done += n > 0 ? (size_t)n : 0;
+    }
+    return 0;
+}
+
+int
 file_reserve(int fd, uint64_t n_bytes)
 {
     int r;
@@ -174,4 +211,15 @@ int
 file_remove(int folder_fd, const char *name)
 {
     return unlinkat(folder_fd, name, 0) < 0 ? -errno : 0;
+}
+
+int
+file_sync(int fd)
+{
+    int r;
+
+    do {
+        r = fsync(fd);
+    } while (r < 0 && errno == EINTR);
+    return r < 0 && errno != EINVAL && errno != EROFS ? -errno : 0;
 }

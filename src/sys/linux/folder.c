@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/memory.h"
 #include "sys/descriptor.h"
+#include "sys/files.h"
 
 #define FOLDER_FLAGS (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
 
@@ -30,6 +31,36 @@ folder_open_path(const char *path, int *ret_fd)
     }
     *ret_fd = fd;
     return 0;
+}
+
+int
+folder_sync(int fd)
+{
+    return file_sync(fd);
+}
+
+int
+folder_sync_path(const char *path)
+{
+    AUTO(mem_free_p) char *partial = mem_alloc(strlen(path) + 1);
+    size_t at = 0;
+    int r = partial ? 0 : -ENOMEM;
+
+    if (r == 0) {
+        strcpy(partial, path);
+    }
+    while (r == 0 && path[at]) {
+        AUTO(close_p) int fd = -1;
+
+        at += strspn(path + at, "/");
+        partial[at] = '\0';
+        if (folder_open_path(at > 0 ? partial : ".", &fd) == 0) {
+            r = folder_sync(fd);
+        }
+        partial[at] = path[at];
+        at += strcspn(path + at, "/");
+    }
+    return r;
 }
 
 /* For a link O_DIRECTORY says ENOTDIR before O_NOFOLLOW can say ELOOP. */

@@ -24,3 +24,9 @@ thread_join(pthread_t thread)
 {
     (void)pthread_join(thread, NULL);
 }
+
+uintptr_t
+thread_self(void)
+{
+    return (uintptr_t)pthread_self();
+}
