@@ -10,6 +10,7 @@ import importlib
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from cjoblib._cloudpickle_wrapper import wrap_non_picklable_objects
     from cjoblib._core import version as __version__
     from cjoblib._install import install_as_joblib
     from cjoblib.compressor import register_compressor
@@ -41,6 +42,7 @@ __all__ = [
     "install_as_joblib",
     "load",
     "register_compressor",
+    "wrap_non_picklable_objects",
 ]
 
 _HOME = {
@@ -59,6 +61,10 @@ _HOME = {
     "install_as_joblib": ("_install", "install_as_joblib"),
     "load": ("numpy_pickle", "load"),
     "register_compressor": ("compressor", "register_compressor"),
+    "wrap_non_picklable_objects": (
+        "_cloudpickle_wrapper",
+        "wrap_non_picklable_objects",
+    ),
 }
 
 _MODULES = frozenset(
@@ -66,6 +72,7 @@ _MODULES = frozenset(
         "backports",
         "compressor",
         "disk",
+        "externals",
         "func_inspect",
         "hashing",
         "logger",
@@ -74,6 +81,7 @@ _MODULES = frozenset(
         "numpy_pickle_compat",
         "numpy_pickle_utils",
         "parallel",
+        "testing",
     }
 )
 

@@ -34,19 +34,29 @@ def install_as_joblib() -> None:
     """
     if is_installed():
         return
-    imported = sorted(n for n in sys.modules if n.partition(".")[0] == THEIRS)
+    imported = sorted(name for name in sys.modules if _is_theirs(name))
     if imported:
         raise RuntimeError(
             f"joblib has been imported already ({imported[0]}): call "
             "install_as_joblib() first, before anything that imports joblib"
         )
-    sys.meta_path.insert(0, _Finder())
+    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Finder())
     sys.modules[THEIRS] = _Joblib()
 
 
 def is_installed() -> bool:
     """Return whether `import joblib` gives cjoblib in this process."""
     return isinstance(sys.modules.get(THEIRS), _Joblib)
+
+
+def _is_theirs(name: str) -> bool:
+    """Return whether a module that has been imported is the real joblib's."""
+    package, _, rest = name.partition(".")
+    if package != THEIRS:
+        return False
+    ours = sys.modules.get(f"{OURS}.{rest}") if rest else None
+    return ours is None or sys.modules[name] is not ours
 
 
 class _Joblib(ModuleType):

@@ -87,10 +87,10 @@ CASES = {
         class Finder:
             @staticmethod
             def find_spec(name, path=None, target=None):
-                if name == "joblib.testing":
+                if name == "joblib.test":
                     return importlib.machinery.ModuleSpec(name, None, is_package=True)
         sys.meta_path.insert(1, Finder)
-        import joblib.testing
+        import joblib.test
     """,
 }
 START = """
