@@ -31,6 +31,29 @@ shelf_of_object(PyObject *shelf)
     return ((struct shelf_object *)shelf)->shelf;
 }
 
+/* Lists that are filled by visits. A visit that failed says so with a number that is no
+ * error's; the exception is set. */
+#define LIST_FAILED 1
+
+int
+list_add(PyObject *list, PyObject *item)
+{
+    int r = item ? PyList_Append(list, item) : -1;
+
+    Py_XDECREF(item);
+    return r < 0 ? LIST_FAILED : 0;
+}
+
+PyObject *
+list_done(PyObject *list, int r, PyObject *what)
+{
+    if (r == 0) {
+        return list;
+    }
+    Py_XDECREF(list);
+    return r == LIST_FAILED ? NULL : error_raise(r, what);
+}
+
 static struct core_state *
 shelf_state(PyObject *op)
 {
@@ -238,22 +261,120 @@ shelf_remove(PyObject *op, PyObject *key)
 }
 
 PyDoc_STRVAR(shelf_clear_doc,
-             "clear($self, /)\n--\n\n"
-             "Remove every entry of every version of the shelf's function.");
+             "clear($self, versions='all', /)\n--\n\n"
+             "Remove every entry and note of the shelf's function: of 'all' versions,\n"
+             "of 'this' one, or of the 'others'.");
+
+static int
+versions_converter(PyObject *object, void *ret_versions)
+{
+    static const char *const names[] = {
+        [CJ_VERSIONS_ALL] = "all",
+        [CJ_VERSIONS_THIS] = "this",
+        [CJ_VERSIONS_OTHERS] = "others",
+    };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (PyUnicode_Check(object) &&
+            PyUnicode_CompareWithASCIIString(object, names[i]) == 0) {
+            *(enum cj_versions *)ret_versions = (enum cj_versions)i;
+            return 1;
+        }
+    }
+    PyErr_Format(PyExc_ValueError, "versions are 'all', 'this' or 'others', not %R",
+                 object);
+    return 0;
+}
 
 static PyObject *
-shelf_clear(PyObject *op, PyObject *Py_UNUSED(ignored))
+shelf_clear(PyObject *op, PyObject *args)
 {
     struct shelf_object *self = (struct shelf_object *)op;
+    enum cj_versions versions = CJ_VERSIONS_ALL;
     int r;
 
+    if (!PyArg_ParseTuple(args, "|O&:clear", versions_converter, &versions)) {
+        return NULL;
+    }
     Py_BEGIN_ALLOW_THREADS
-    r = cj_shelf_clear(self->shelf);
+    r = cj_shelf_clear(self->shelf, versions);
     Py_END_ALLOW_THREADS
     if (r < 0) {
         return error_raise(r, self->path);
     }
     Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(shelf_note_doc,
+             "note($self, /)\n--\n\n"
+             "What set_note() kept, or None: nothing, or it is damaged or foreign.");
+
+static PyObject *
+shelf_note(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    struct shelf_object *self = (struct shelf_object *)op;
+    struct cj_entry note = CJ_ENTRY_INIT;
+    PyObject *bytes;
+    int r;
+
+    Py_BEGIN_ALLOW_THREADS
+    r = cj_shelf_note_get(self->shelf, &note);
+    Py_END_ALLOW_THREADS
+    if (r < 0) {
+        return error_raise(r, self->path);
+    }
+    if (r > 0) {
+        Py_RETURN_NONE;
+    }
+    bytes = PyBytes_FromStringAndSize(note.payload.data, (Py_ssize_t)note.payload.size);
+    cj_entry_done(&note);
+    return bytes;
+}
+
+PyDoc_STRVAR(shelf_set_note_doc,
+             "set_note($self, note, /)\n--\n\n"
+             "Keep bytes that say what the function is, until the shelf is cleared.");
+
+static PyObject *
+shelf_set_note(PyObject *op, PyObject *args)
+{
+    struct shelf_object *self = (struct shelf_object *)op;
+    const char *data;
+    Py_ssize_t size;
+    int r;
+
+    if (!PyArg_ParseTuple(args, "y#:set_note", &data, &size)) {
+        return NULL;
+    }
+    Py_BEGIN_ALLOW_THREADS
+    r = cj_shelf_note_put(self->shelf, (struct cj_bytes){data, (size_t)size});
+    Py_END_ALLOW_THREADS
+    if (r < 0) {
+        return error_raise(r, self->path);
+    }
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(shelf_versions_doc,
+             "versions($self, /)\n--\n\n"
+             "The versions of the shelf's function that stand in the store, 16 bytes\n"
+             "each, in no order.");
+
+static int
+shelf_versions_add(void *list, const struct cj_version *version)
+{
+    return list_add(list, PyBytes_FromStringAndSize((const char *)version->version,
+                                                    sizeof(version->version)));
+}
+
+static PyObject *
+shelf_versions(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    struct shelf_object *self = (struct shelf_object *)op;
+    PyObject *list = PyList_New(0);
+    int r = list ? cj_shelf_versions(self->shelf, shelf_versions_add, list) : -ENOMEM;
+
+    return list_done(list, r, self->path);
 }
 
 static PyObject *
@@ -268,7 +389,10 @@ static PyMethodDef shelf_methods[] = {
     {"put", shelf_put, METH_VARARGS, shelf_put_doc},
     {"has", shelf_has, METH_O, shelf_has_doc},
     {"remove", shelf_remove, METH_O, shelf_remove_doc},
-    {"clear", shelf_clear, METH_NOARGS, shelf_clear_doc},
+    {"clear", shelf_clear, METH_VARARGS, shelf_clear_doc},
+    {"note", shelf_note, METH_NOARGS, shelf_note_doc},
+    {"set_note", shelf_set_note, METH_VARARGS, shelf_set_note_doc},
+    {"versions", shelf_versions, METH_NOARGS, shelf_versions_doc},
     {NULL, NULL, 0, NULL},
 };
 

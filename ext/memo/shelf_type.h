@@ -19,6 +19,14 @@ PyObject *shelf_new(struct core_state *state, PyObject *store, struct cj_store *
 /* For PyArg_ParseTuple(): a `const uint8_t *` to the CJ_KEY_BYTES bytes of a key. */
 int key_converter(PyObject *object, void *ret_key);
 
+/* For visits that fill a list: 0, or what ends the visits, with an exception. Takes
+ * `item`, which may be NULL with an exception. */
+int list_add(PyObject *list, PyObject *item);
+
+/* The list (taken), or NULL with an exception, for the result of the visits; errors
+ * name `what`. */
+PyObject *list_done(PyObject *list, int r, PyObject *what);
+
 /* The C shelf behind a Shelf object. */
 struct cj_shelf *shelf_of_object(PyObject *shelf);
 

@@ -1,5 +1,7 @@
 #include "memo/store_type.h"
 
+#include <errno.h>
+
 #include "errors.h"
 #include "memo/lease_type.h"
 #include "memo/shelf_type.h"
@@ -10,19 +12,47 @@ struct store_object {
     struct cj_store *store;
 };
 
+/* For Py_BuildValue("O&"): escaped names are ASCII. */
+static PyObject *
+path_object(void *path)
+{
+    return PyUnicode_FromString(path);
+}
+
+/* Seconds, or None for 0: no limit. */
+static int
+ttl_converter(PyObject *object, void *ret_ttl_ns)
+{
+    double seconds = object == Py_None ? 0 : PyFloat_AsDouble(object);
+
+    if (PyErr_Occurred()) {
+        return 0;
+    }
+    if (object != Py_None && !(seconds > 0)) {
+        PyErr_Format(PyExc_ValueError, "ttl is a time above 0 in seconds, not %R",
+                     object);
+        return 0;
+    }
+    *(int64_t *)ret_ttl_ns = seconds < 9e9 ? (int64_t)(1e9 * seconds) : 0;
+    if (*(int64_t *)ret_ttl_ns == 0 && object != Py_None && seconds < 9e9) {
+        *(int64_t *)ret_ttl_ns = 1;
+    }
+    return 1;
+}
+
 static PyObject *
 store_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"location", "durable", NULL};
+    static char *names[] = {"location", "durable", "ttl", NULL};
     struct core_state *state = core_state_of_type(type);
     struct cj_store_options options = {0};
     struct store_object *self;
     PyObject *bytes, *location;
     int durable = 0, r;
 
-    if (!state ||
-        !PyArg_ParseTupleAndKeywords(args, kwargs, "O&|$p:Store", names,
-                                     PyUnicode_FSConverter, &bytes, &durable)) {
+    if (!state || !PyArg_ParseTupleAndKeywords(args, kwargs, "O&|$pO&:Store", names,
+                                               PyUnicode_FSConverter, &bytes, &durable,
+                                               ttl_converter, &options.ttl_ns)) {
         return NULL;
     }
     options.durable = durable != 0;
@@ -127,6 +157,69 @@ store_check(PyObject *op, PyObject *args)
                          (unsigned long long)report.n_foreign);
 }
 
+PyDoc_STRVAR(
+    store_versions_doc,
+    "versions($self, /)\n--\n\n"
+    "The versions of all functions that stand in the store, as (path relative\n"
+    "to the location, version), in no order.");
+
+static int
+store_versions_add(void *list, const struct cj_version *version)
+{
+    return list_add(list,
+                    Py_BuildValue("O&y#", path_object, version->path, version->version,
+                                  (Py_ssize_t)sizeof(version->version)));
+}
+
+static PyObject *
+store_versions(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    struct store_object *self = (struct store_object *)op;
+    PyObject *list = PyList_New(0);
+    int r = list ? cj_store_versions(self->store, store_versions_add, list) : -ENOMEM;
+
+    return list_done(list, r, self->location);
+}
+
+PyDoc_STRVAR(
+    store_entries_doc,
+    "entries($self, path, verify=False, /)\n--\n\n"
+    "The entries of a path that versions() told, in no order: tuples (path, bytes,\n"
+    "created, used, metadata, is_sound), times in seconds since 1970. With verify\n"
+    "each is read whole and checked; without, the metadata are unchecked.");
+
+static int
+store_entries_add(void *list, const struct cj_store_item *item)
+{
+    const char *meta = item->meta.size > 0 ? item->meta.data : "";
+
+    return list_add(list, Py_BuildValue("O&Kddy#N", path_object, item->path,
+                                        (unsigned long long)item->n_bytes,
+                                        1e-9 * (double)item->created_ns,
+                                        1e-9 * (double)item->used_ns, meta,
+                                        (Py_ssize_t)item->meta.size,
+                                        PyBool_FromLong(item->is_sound)));
+}
+
+static PyObject *
+store_entries(PyObject *op, PyObject *args)
+{
+    struct store_object *self = (struct store_object *)op;
+    PyObject *path, *list;
+    int verify = 0, r;
+
+    if (!PyArg_ParseTuple(args, "O&|p:entries", PyUnicode_FSConverter, &path,
+                          &verify)) {
+        return NULL;
+    }
+    list = PyList_New(0);
+    r = list ? cj_store_walk_version(self->store, PyBytes_AS_STRING(path), verify != 0,
+                                     store_entries_add, list)
+             : -ENOMEM;
+    Py_DECREF(path);
+    return list_done(list, r, self->location);
+}
+
 static PyObject *
 store_location(PyObject *op, void *Py_UNUSED(closure))
 {
@@ -136,6 +229,8 @@ store_location(PyObject *op, void *Py_UNUSED(closure))
 static PyMethodDef store_methods[] = {
     {"shelf", store_shelf, METH_VARARGS, store_shelf_doc},
     {"clear", store_clear, METH_NOARGS, store_clear_doc},
+    {"entries", store_entries, METH_VARARGS, store_entries_doc},
+    {"versions", store_versions, METH_NOARGS, store_versions_doc},
     {"check", store_check, METH_VARARGS, store_check_doc},
     {NULL, NULL, 0, NULL},
 };
@@ -146,8 +241,9 @@ static PyGetSetDef store_getset[] = {
 };
 
 PyDoc_STRVAR(store_type_doc,
-             "Store(location, *, durable=False)\n--\n\n"
+             "Store(location, *, durable=False, ttl=None)\n--\n\n"
              "A folder of cached results. Durable: what is put survives a power cut.\n"
+             "Entries that were made more than ttl seconds ago are a miss.\n"
              "Raises OSError with its path.");
 
 static PyType_Slot store_slots[] = {

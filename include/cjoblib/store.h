@@ -74,9 +74,10 @@ struct cj_entry {
     struct cj_blob file;
     struct cj_bytes meta;
     struct cj_bytes payload;
+    int64_t created_ns; /* nanoseconds since 1970, of the putting host's clock */
 };
 
-#define CJ_ENTRY_INIT {CJ_BLOB_INIT, {NULL, 0}, {NULL, 0}}
+#define CJ_ENTRY_INIT {CJ_BLOB_INIT, {NULL, 0}, {NULL, 0}, 0}
 
 /* Arrays inside a payload may count on this alignment of its start, in bytes. */
 #define CJ_STORE_ALIGN 64
@@ -85,6 +86,9 @@ struct cj_entry {
 struct cj_store_options {
     bool must_exist; /* make nothing: -ENOENT unless a store stands at the location */
     bool durable;    /* a put returns when the entry is on the disk */
+    /* An entry that was made longer ago is a miss, in nanoseconds; 0: none is. One
+     * whose making lies so far in the future is a miss too. */
+    int64_t ttl_ns;
     /* What this process's threads hold, shared by all stores that it opens: give the
      * same one to each. NULL: the store has its own. */
     struct cj_leases *leases;
@@ -203,21 +207,66 @@ CJ_API void cj_lease_release(struct cj_lease *lease, bool is_stored);
 CJ_API CJ_MUST_CHECK int cj_shelf_remove(struct cj_shelf *shelf,
                                          const uint8_t arguments[CJ_KEY_BYTES]);
 
-/* Remove every entry of every version of the shelf's function, without reading them.
- * Readers that hold an entry keep it; writers at the same moment succeed, before or
- * after. What is foreign is left alone. */
-CJ_API CJ_MUST_CHECK int cj_shelf_clear(struct cj_shelf *shelf);
+/* Versions of the code of a shelf's function. */
+enum cj_versions {
+    CJ_VERSIONS_ALL,
+    CJ_VERSIONS_THIS,   /* the shelf's own */
+    CJ_VERSIONS_OTHERS, /* all but that */
+};
 
-/* The same for all functions, and the temporary files of writers that are dead. What
- * stays is LOCATION/cjoblib itself with the store's own names, which begin with a
- * '.'. */
+/* Remove every entry and note of these versions of the shelf's function, without
+ * reading them. Readers that hold an entry keep it; writers at the same moment succeed,
+ * before or after. What is foreign is left alone. */
+CJ_API CJ_MUST_CHECK int cj_shelf_clear(struct cj_shelf *shelf,
+                                        enum cj_versions versions);
+
+/* The same for all functions, and all else that is the store's own but what writers
+ * need that live: LOCATION/cjoblib is empty then. Leases that threads hold at that
+ * moment keep nobody out any more. */
 CJ_API CJ_MUST_CHECK int cj_store_clear(struct cj_store *store);
+
+/* --- Notes ---------------------------------------------------------------------------
+ *
+ * A shelf can have one note: bytes that say what the function was at this version (its
+ * source, say), so that an edited one can be told. It is checksummed like an entry, is
+ * not one, and goes when the shelf is cleared. */
+
+/* Outcomes and errors as of cj_shelf_get(); the note is the payload. */
+CJ_API CJ_MUST_CHECK int cj_shelf_note_get(struct cj_shelf *shelf,
+                                           struct cj_entry *ret_note);
+
+/* Errors as of cj_shelf_put(). */
+CJ_API CJ_MUST_CHECK int cj_shelf_note_put(struct cj_shelf *shelf,
+                                           struct cj_bytes note);
+
+/* A version of a function that stands in the store. */
+struct cj_version {
+    const char *path; /* relative to LOCATION, as cj_shelf_path() */
+    uint8_t version[CJ_KEY_BYTES];
+};
+
+/* Call `visit` for the versions of the shelf's function, in no order; a result other
+ * than 0 ends it and is returned. A version may have no entries. */
+CJ_API CJ_MUST_CHECK int cj_shelf_versions(struct cj_shelf *shelf,
+                                           int (*visit)(void *context,
+                                                        const struct cj_version *),
+                                           void *context);
+
+/* The same for all functions. */
+CJ_API CJ_MUST_CHECK int cj_store_versions(struct cj_store *store,
+                                           int (*visit)(void *context,
+                                                        const struct cj_version *),
+                                           void *context);
+
+/* --- Walks ---------------------------------------------------------------------------
+ */
 
 /* What a walk says of one entry. */
 struct cj_store_item {
     const char *path;     /* relative to LOCATION */
     uint64_t n_bytes;     /* size of the file */
-    int64_t used_ns;      /* last use, nanoseconds since 1970 */
+    int64_t created_ns;   /* nanoseconds since 1970; 0 when it is not sound */
+    int64_t used_ns;      /* last use */
     bool is_sound;        /* false: its content is not what its checksum says */
     struct cj_bytes meta; /* empty when it is not sound */
 };
@@ -232,10 +281,17 @@ CJ_API CJ_MUST_CHECK int cj_store_walk(struct cj_store *store, bool verify,
                                                     const struct cj_store_item *item),
                                        void *context);
 
+/* The same for the entries of one version of one function, by the path that
+ * cj_store_versions() tells. A path that is none has no entries. */
+CJ_API CJ_MUST_CHECK int
+cj_store_walk_version(struct cj_store *store, const char *path, bool verify,
+                      int (*visit)(void *context, const struct cj_store_item *item),
+                      void *context);
+
 struct cj_store_report {
     uint64_t n_entries; /* sound ones */
     uint64_t n_bytes;   /* of these */
-    uint64_t n_corrupt; /* damaged entries; with fix: removed */
+    uint64_t n_corrupt; /* damaged entries and notes; with fix: removed */
     uint64_t n_orphans; /* temporary files of dead writers; with fix: removed */
     uint64_t n_foreign; /* what is not the store's: links, other owners, strangers */
 };

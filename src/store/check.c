@@ -54,6 +54,7 @@ check_tell(void *context, const struct walk_entry *found)
     return walk->visit(walk->context, &(struct cj_store_item){
                                           .path = found->path,
                                           .n_bytes = facts.n_bytes,
+                                          .created_ns = entry.created_ns,
                                           .used_ns = facts.written_ns,
                                           .is_sound = r == 0,
                                           .meta = entry.meta,
@@ -69,6 +70,17 @@ cj_store_walk(struct cj_store *store, bool verify,
     struct walk_visitor visitor = {.entry = check_tell, .context = &walk};
 
     return walk_store(store, &visitor);
+}
+
+int
+cj_store_walk_version(struct cj_store *store, const char *path, bool verify,
+                      int (*visit)(void *context, const struct cj_store_item *item),
+                      void *context)
+{
+    struct check_walk walk = {store, verify, visit, context};
+    struct walk_visitor visitor = {.entry = check_tell, .context = &walk};
+
+    return walk_version(store, path, &visitor);
 }
 
 struct check {
@@ -110,6 +122,22 @@ check_entry(void *context, const struct walk_entry *found)
 }
 
 static int
+check_note(void *context, const struct walk_entry *found)
+{
+    struct check *check = context;
+    AUTO(cj_entry_done) struct cj_entry note = CJ_ENTRY_INIT;
+    struct file_facts facts;
+    int r = check_load(check->store, found, true, &facts, &note);
+
+    if (r == CJ_STORE_CORRUPT) {
+        check->report.n_corrupt++;
+        return check_remove(check, found->folder_fd, found->name);
+    }
+    check->report.n_foreign += r == CJ_STORE_FOREIGN;
+    return r < 0 ? r : 0;
+}
+
+static int
 check_foreign(void *context)
 {
     struct check *check = context;
@@ -139,6 +167,7 @@ cj_store_check(struct cj_store *store, bool fix, struct cj_store_report *ret_rep
 {
     struct check check = {.store = store, .fix = fix};
     struct walk_visitor visitor = {
+        .note = check_note,
         .entry = check_entry,
         .temp = check_temp,
         .foreign = check_foreign,

@@ -11,17 +11,34 @@
 #include "sys/files.h"
 #include "sys/folder.h"
 
+struct clear {
+    struct cj_store *store;
+    const uint8_t *version; /* of the shelf */
+    enum cj_versions versions;
+};
+
+static int
+clear_version(void *context, const struct walk_entry *version, bool *ret_enter)
+{
+    const struct clear *clear = context;
+    bool is_this = memcmp(version->key.version, clear->version, CJ_KEY_BYTES) == 0;
+
+    *ret_enter = is_this ? clear->versions != CJ_VERSIONS_OTHERS
+                         : clear->versions != CJ_VERSIONS_THIS;
+    return 0;
+}
+
 static int
 clear_entry(void *context, const struct walk_entry *entry)
 {
-    const struct cj_store *store = context;
+    const struct clear *clear = context;
     struct file_facts facts;
     int r = file_facts_at(entry->folder_fd, entry->name, &facts);
 
     if (r < 0) {
         return walk_gone(r);
     }
-    if (facts.kind != FILE_REGULAR || facts.owner != store->owner) {
+    if (facts.kind != FILE_REGULAR || facts.owner != clear->store->owner) {
         return 0;
     }
     return walk_gone(file_remove(entry->folder_fd, entry->name));
@@ -30,7 +47,8 @@ clear_entry(void *context, const struct walk_entry *entry)
 static int
 clear_temp(void *context, int temps_fd, const char *name)
 {
-    int r = draft_judge(context, temps_fd, name);
+    const struct clear *clear = context;
+    int r = draft_judge(clear->store, temps_fd, name);
 
     if (r == DRAFT_DEAD) {
         return walk_gone(file_remove(temps_fd, name));
@@ -48,31 +66,47 @@ clear_leave(void *context, int parent_fd, const char *name)
     return r == -ENOTEMPTY || r == -EEXIST ? 0 : walk_gone(r);
 }
 
-static struct walk_visitor
-clear_visitor(struct cj_store *store)
+/* One of the store's own files in its root. */
+static int
+clear_own(void *context, int root_fd, const char *name)
 {
-    return (struct walk_visitor){
-        .entry = clear_entry, .leave = clear_leave, .context = store};
+    const struct clear *clear = context;
+    struct file_facts facts;
+    int r = file_facts_at(root_fd, name, &facts);
+
+    if (r < 0 || facts.kind != FILE_REGULAR || facts.owner != clear->store->owner) {
+        return walk_gone(r);
+    }
+    return walk_gone(file_remove(root_fd, name));
+}
+
+static struct walk_visitor
+clear_visitor(struct clear *clear)
+{
+    return (struct walk_visitor){.note = clear_entry,
+                                 .entry = clear_entry,
+                                 .leave = clear_leave,
+                                 .context = clear};
 }
 
 int
 cj_store_clear(struct cj_store *store)
 {
-    struct walk_visitor visitor = clear_visitor(store);
+    struct clear clear = {.store = store};
+    struct walk_visitor visitor = clear_visitor(&clear);
 
     visitor.temp = clear_temp;
+    visitor.own = clear_own;
     return walk_store(store, &visitor);
 }
 
 int
-cj_shelf_clear(struct cj_shelf *shelf)
+cj_shelf_clear(struct cj_shelf *shelf, enum cj_versions versions)
 {
-    AUTO(mem_free_p) char *path = mem_alloc_zero(shelf->n_function + 1, 1);
-    struct walk_visitor visitor = clear_visitor(shelf->store);
+    AUTO(mem_free_p) char *path = shelf_function_path(shelf);
+    struct clear clear = {shelf->store, shelf->key.version, versions};
+    struct walk_visitor visitor = clear_visitor(&clear);
 
-    if (!path) {
-        return -ENOMEM;
-    }
-    memcpy(path, shelf->function, shelf->n_function);
-    return walk_function(shelf->store, path, &visitor);
+    visitor.version = clear_version;
+    return path ? walk_function(shelf->store, path, &visitor) : -ENOMEM;
 }

@@ -11,7 +11,7 @@
 /* Not text, and broken by every conversion of line ends: the idea is PNG's. */
 static const uint8_t entry_magic[8] = {0x89, 'c', 'j', 'e', '\r', '\n', 0x1a, '\n'};
 
-#define ENTRY_VERSION 1
+#define ENTRY_VERSION 2
 
 enum entry_offset {
     ENTRY_AT_MAGIC = 0,
@@ -19,7 +19,8 @@ enum entry_offset {
     ENTRY_AT_FLAGS = 12,
     ENTRY_AT_META_BYTES = 16,
     ENTRY_AT_PAYLOAD_BYTES = 24,
-    ENTRY_AT_KEY = 32,
+    ENTRY_AT_CREATED = 32,
+    ENTRY_AT_KEY = 40,
 };
 
 _Static_assert(ENTRY_AT_KEY + sizeof(struct entry_key) == ENTRY_HEAD_BYTES,
@@ -58,6 +59,7 @@ entry_head_encode(const struct entry_key *key, const struct entry_shape *shape,
     put_le32(ret_head + ENTRY_AT_FLAGS, 0);
     put_le64(ret_head + ENTRY_AT_META_BYTES, shape->meta);
     put_le64(ret_head + ENTRY_AT_PAYLOAD_BYTES, shape->payload);
+    put_le64(ret_head + ENTRY_AT_CREATED, (uint64_t)shape->created_ns);
     memcpy(ret_head + ENTRY_AT_KEY, key, sizeof(*key));
 }
 
@@ -65,7 +67,7 @@ static int
 entry_measure(struct cj_bytes meta, const struct cj_bytes *parts, size_t n_parts,
               struct entry_shape *ret_shape)
 {
-    struct entry_shape shape = {meta.size, 0};
+    struct entry_shape shape = {.meta = meta.size};
 
     for (size_t i = 0; i < n_parts && shape.payload <= ENTRY_MAX_BYTES; i++) {
         if (parts[i].size > ENTRY_MAX_BYTES) {
@@ -116,7 +118,7 @@ entry_image_seal(struct entry_image *image)
 }
 
 int
-entry_encode(struct entry_image *image, const struct entry_key *key,
+entry_encode(struct entry_image *image, const struct entry_key *key, int64_t created_ns,
              struct cj_bytes meta, const struct cj_bytes *parts, size_t n_parts)
 {
     struct entry_shape shape;
@@ -126,6 +128,7 @@ entry_encode(struct entry_image *image, const struct entry_key *key,
     if (r < 0) {
         return r;
     }
+    shape.created_ns = created_ns;
     /* Beside the parts: head, metadata, padding, checksum. */
     image->pieces = mem_alloc_zero(n_parts + 4, sizeof(*image->pieces));
     if (!image->pieces) {
@@ -156,6 +159,7 @@ entry_head_decode(const uint8_t head[ENTRY_HEAD_BYTES], const struct entry_key *
     struct entry_shape shape = {
         .meta = get_le64(head + ENTRY_AT_META_BYTES),
         .payload = get_le64(head + ENTRY_AT_PAYLOAD_BYTES),
+        .created_ns = (int64_t)get_le64(head + ENTRY_AT_CREATED),
     };
 
     if (memcmp(head + ENTRY_AT_MAGIC, entry_magic, sizeof(entry_magic)) != 0 ||
@@ -174,7 +178,7 @@ entry_head_decode(const uint8_t head[ENTRY_HEAD_BYTES], const struct entry_key *
 
 bool
 entry_decode(const uint8_t *file, size_t n_bytes, const struct entry_key *key,
-             struct cj_bytes *ret_meta, struct cj_bytes *ret_payload)
+             struct cj_entry *ret_entry)
 {
     uint8_t checksum[ENTRY_CHECKSUM_BYTES];
     struct entry_shape shape;
@@ -187,8 +191,9 @@ entry_decode(const uint8_t *file, size_t n_bytes, const struct entry_key *key,
         0) {
         return false;
     }
-    *ret_meta = (struct cj_bytes){file + ENTRY_HEAD_BYTES, (size_t)shape.meta};
-    *ret_payload = (struct cj_bytes){file + entry_payload_offset(shape.meta),
-                                     (size_t)shape.payload};
+    ret_entry->created_ns = shape.created_ns;
+    ret_entry->meta = (struct cj_bytes){file + ENTRY_HEAD_BYTES, (size_t)shape.meta};
+    ret_entry->payload = (struct cj_bytes){file + entry_payload_offset(shape.meta),
+                                           (size_t)shape.payload};
     return true;
 }

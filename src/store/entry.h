@@ -1,6 +1,6 @@
 /* The bytes of an entry's file; doc/formats/entry.md is their description.
  *
- *      head 80 | metadata | zeros to a multiple of 64 | payload | checksum 16
+ *      head 88 | metadata | zeros to a multiple of 64 | payload | checksum 16
  *
  * Nothing here touches a file.
  */
@@ -13,7 +13,7 @@
 
 #include "cjoblib/store.h"
 
-#define ENTRY_HEAD_BYTES 80
+#define ENTRY_HEAD_BYTES 88
 #define ENTRY_CHECKSUM_BYTES 16
 
 /* What an entry is the answer to. */
@@ -23,10 +23,11 @@ struct entry_key {
     uint8_t arguments[CJ_KEY_BYTES];
 };
 
-/* Lengths, in bytes. */
+/* What the head says beside the key: lengths in bytes, and when it was made. */
 struct entry_shape {
     uint64_t meta;
     uint64_t payload;
+    int64_t created_ns;
 };
 
 /* A file about to be written: the pieces in their order. The pieces that the image
@@ -48,8 +49,8 @@ void entry_function_digest(const char *path, size_t size,
 /* Lay out a file. `meta` and `parts` are looked at until the image is done with.
  * -EFBIG: the lengths do not fit into 63 bits; -ENOMEM. */
 CJ_MUST_CHECK int entry_encode(struct entry_image *image, const struct entry_key *key,
-                               struct cj_bytes meta, const struct cj_bytes *parts,
-                               size_t n_parts);
+                               int64_t created_ns, struct cj_bytes meta,
+                               const struct cj_bytes *parts, size_t n_parts);
 
 void entry_image_done(struct entry_image *image);
 
@@ -59,8 +60,8 @@ bool entry_head_decode(const uint8_t head[ENTRY_HEAD_BYTES],
                        struct entry_shape *ret_shape);
 
 /* Check a whole file and find its parts; false: it is not, to the last bit, what
- * entry_encode() laid out for that key. */
+ * entry_encode() laid out for that key. `ret_entry` gets all but the file itself. */
 bool entry_decode(const uint8_t *file, size_t n_bytes, const struct entry_key *key,
-                  struct cj_bytes *ret_meta, struct cj_bytes *ret_payload);
+                  struct cj_entry *ret_entry);
 
 #endif

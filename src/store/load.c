@@ -120,8 +120,7 @@ load_whole(int fd, size_t size, const struct entry_key *key, uint8_t *room,
     if (r < 0) {
         return r;
     }
-    if (n_read < size ||
-        !entry_decode(room, size, key, &entry->meta, &entry->payload)) {
+    if (n_read < size || !entry_decode(room, size, key, entry)) {
         return CJ_STORE_CORRUPT;
     }
     return 0;
@@ -175,7 +174,21 @@ load_meta(int fd, const struct file_facts *facts, const struct entry_key *key,
     }
     if (r == 0) {
         entry.meta = (struct cj_bytes){start, (size_t)shape.meta};
+        entry.created_ns = shape.created_ns;
         *ret_entry = TAKE(entry, (struct cj_entry)CJ_ENTRY_INIT);
+    }
+    return r;
+}
+
+int
+load_created(int fd, const struct file_facts *facts, const struct entry_key *key,
+             int64_t *ret_created_ns)
+{
+    struct entry_shape shape;
+    int r = load_head(fd, facts, key, &shape);
+
+    if (r == 0) {
+        *ret_created_ns = shape.created_ns;
     }
     return r;
 }

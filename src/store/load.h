@@ -20,4 +20,8 @@ CJ_MUST_CHECK int load_entry(int fd, const struct file_facts *facts,
 CJ_MUST_CHECK int load_meta(int fd, const struct file_facts *facts,
                             const struct entry_key *key, struct cj_entry *ret_entry);
 
+/* When it was made, by the head alone. 0, CJ_STORE_CORRUPT, or an error. */
+CJ_MUST_CHECK int load_created(int fd, const struct file_facts *facts,
+                               const struct entry_key *key, int64_t *ret_created_ns);
+
 #endif

@@ -14,7 +14,11 @@
 /* Where files are written that have a name before they are finished, in PLACE_ROOT. */
 #define PLACE_TEMPS ".tmp"
 
-/* Keeps version control from taking the cache, in PLACE_ROOT. */
+/* What a function was, in the folder of each version. */
+#define PLACE_NOTE ".function"
+
+/* Keeps version control from taking the cache; stores of before had one in PLACE_ROOT.
+ */
 #define PLACE_IGNORE ".gitignore"
 
 /* The file whose ranges are locked: who computes what (lease.h). In PLACE_ROOT. */

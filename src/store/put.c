@@ -5,6 +5,7 @@
 #include "store/draft.h"
 #include "store/names.h"
 #include "store/shelf.h"
+#include "sys/clock.h"
 #include "sys/files.h"
 #include "sys/folder.h"
 
@@ -15,7 +16,7 @@
 
 /* A put begins again when somebody removes its draft, and with a named one if the
  * nameless could not be linked. */
-#define PUT_TRIES 3
+#define PUT_TRIES 100
 
 struct put {
     const struct entry_image *image;
@@ -72,26 +73,31 @@ put_once(struct cj_shelf *shelf, struct put *put)
 }
 
 int
-cj_shelf_put(struct cj_shelf *shelf, const uint8_t arguments[CJ_KEY_BYTES],
-             struct cj_bytes meta, const struct cj_bytes *parts, size_t n_parts)
+shelf_publish(struct cj_shelf *shelf, const char *name, const struct entry_image *image)
 {
-    AUTO(entry_image_done) struct entry_image image = ENTRY_IMAGE_INIT;
-    struct entry_key key = shelf->key;
-    char name[NAME_KEY_BYTES];
-    struct put put = {.image = &image, .name = name, .draft = DRAFT_INIT};
+    struct put put = {.image = image, .name = name, .draft = DRAFT_INIT};
     int n_tries = 0;
     int r;
 
-    memcpy(key.arguments, arguments, CJ_KEY_BYTES);
-    name_of_key(arguments, name);
-    r = entry_encode(&image, &key, meta, parts, n_parts);
-    if (r < 0) {
-        return r;
-    }
     do {
         r = put_once(shelf, &put);
         put.named = true;
         n_tries++;
     } while (r == -ENOENT && n_tries < PUT_TRIES);
     return r;
+}
+
+int
+cj_shelf_put(struct cj_shelf *shelf, const uint8_t arguments[CJ_KEY_BYTES],
+             struct cj_bytes meta, const struct cj_bytes *parts, size_t n_parts)
+{
+    AUTO(entry_image_done) struct entry_image image = ENTRY_IMAGE_INIT;
+    struct entry_key key = shelf->key;
+    char name[NAME_KEY_BYTES];
+    int r;
+
+    memcpy(key.arguments, arguments, CJ_KEY_BYTES);
+    name_of_key(arguments, name);
+    r = entry_encode(&image, &key, clock_wall_ns(), meta, parts, n_parts);
+    return r < 0 ? r : shelf_publish(shelf, name, &image);
 }

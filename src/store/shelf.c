@@ -6,7 +6,6 @@
 
 #include "base/cleanup.h"
 #include "base/memory.h"
-#include "store/ignore.h"
 #include "store/load.h"
 #include "store/names.h"
 #include "store/place.h"
@@ -87,18 +86,6 @@ cj_shelf_path(const struct cj_shelf *shelf)
     return shelf->path;
 }
 
-static int
-shelf_open_folder(const struct cj_shelf *shelf, bool make, int *ret_fd)
-{
-    int r = place_open(shelf->store, shelf->function, make, ret_fd);
-
-    if (r == 0 && make) {
-        /* A cache without the note is as good. */
-        (void)!ignore_write(shelf->store);
-    }
-    return r;
-}
-
 /* The open folder, opened now if nobody did before. */
 static int
 shelf_folder(struct cj_shelf *shelf, bool make, int *ret_fd)
@@ -111,7 +98,7 @@ shelf_folder(struct cj_shelf *shelf, bool make, int *ret_fd)
         *ret_fd = known;
         return 0;
     }
-    r = shelf_open_folder(shelf, make, &fd);
+    r = place_open(shelf->store, shelf->function, make, &fd);
     if (r < 0) {
         return r;
     }
@@ -147,7 +134,8 @@ shelf_do_again(struct cj_shelf *shelf, int folder_fd, bool make, shelf_step step
     for (int i = 0; i < PLACE_TRIES; i++) {
         AUTO(close_p) int fd = -1;
 
-        r = i == 0 ? folder_copy(folder_fd, &fd) : shelf_open_folder(shelf, make, &fd);
+        r = i == 0 ? folder_copy(folder_fd, &fd)
+                   : place_open(shelf->store, shelf->function, make, &fd);
         if (r < 0) {
             return r;
         }
@@ -190,20 +178,10 @@ shelf_outcome(int r)
 }
 
 struct shelf_request {
-    char name[NAME_KEY_BYTES];
+    const char *name;
     struct entry_key key;
     struct cj_entry *ret_entry;
 };
-
-static struct shelf_request
-shelf_ask(const struct cj_shelf *shelf, const uint8_t arguments[CJ_KEY_BYTES])
-{
-    struct shelf_request request = {.key = shelf->key};
-
-    memcpy(request.key.arguments, arguments, CJ_KEY_BYTES);
-    name_of_key(arguments, request.name);
-    return request;
-}
 
 /* A time in the future is as wrong as an old one. */
 static void
@@ -221,6 +199,7 @@ static int
 shelf_get(struct cj_shelf *shelf, int folder_fd, void *context)
 {
     struct shelf_request *request = context;
+    AUTO(cj_entry_done) struct cj_entry entry = CJ_ENTRY_INIT;
     AUTO(close_p) int fd = -1;
     struct file_facts facts;
     int r = load_open(shelf->store, folder_fd, request->name, &fd, &facts);
@@ -229,22 +208,38 @@ shelf_get(struct cj_shelf *shelf, int folder_fd, void *context)
         return -ENOENT;
     }
     if (r == 0) {
-        r = load_entry(fd, &facts, &request->key, request->ret_entry);
+        r = load_entry(fd, &facts, &request->key, &entry);
     }
-    if (r == 0) {
-        shelf_touch(fd, &facts);
+    if (r != 0) {
+        return r;
     }
-    return r;
+    if (store_is_expired(shelf->store, entry.created_ns)) {
+        return CJ_STORE_MISS;
+    }
+    shelf_touch(fd, &facts);
+    *request->ret_entry = TAKE(entry, (struct cj_entry)CJ_ENTRY_INIT);
+    return 0;
+}
+
+int
+shelf_find(struct cj_shelf *shelf, const char *name, const struct entry_key *key,
+           struct cj_entry *ret_entry)
+{
+    struct shelf_request request = {name, *key, ret_entry};
+
+    return shelf_outcome(shelf_do(shelf, false, shelf_get, &request));
 }
 
 int
 shelf_look(struct cj_shelf *shelf, const uint8_t arguments[CJ_KEY_BYTES],
            struct cj_entry *ret_entry)
 {
-    struct shelf_request request = shelf_ask(shelf, arguments);
+    struct entry_key key = shelf->key;
+    char name[NAME_KEY_BYTES];
 
-    request.ret_entry = ret_entry;
-    return shelf_outcome(shelf_do(shelf, false, shelf_get, &request));
+    memcpy(key.arguments, arguments, CJ_KEY_BYTES);
+    name_of_key(arguments, name);
+    return shelf_find(shelf, name, &key, ret_entry);
 }
 
 int
@@ -252,6 +247,21 @@ cj_shelf_get(struct cj_shelf *shelf, const uint8_t arguments[CJ_KEY_BYTES],
              struct cj_entry *ret_entry)
 {
     return shelf_look(shelf, arguments, ret_entry);
+}
+
+/* Whether an entry that is there is too old, by its head. A damaged one is not: it is
+ * for its reader to tell. */
+static bool
+shelf_is_expired_at(struct cj_shelf *shelf, int folder_fd,
+                    const struct shelf_request *request)
+{
+    AUTO(close_p) int fd = -1;
+    struct file_facts facts;
+    int64_t created_ns;
+
+    return load_open(shelf->store, folder_fd, request->name, &fd, &facts) == 0 &&
+           load_created(fd, &facts, &request->key, &created_ns) == 0 &&
+           store_is_expired(shelf->store, created_ns);
 }
 
 static int
@@ -264,18 +274,36 @@ shelf_has(struct cj_shelf *shelf, int folder_fd, void *context)
     if (r < 0) {
         return r;
     }
-    return facts.kind == FILE_REGULAR && facts.owner == shelf->store->owner &&
-                   !facts.is_open_to_all
-               ? 0
-               : CJ_STORE_FOREIGN;
+    if (facts.kind != FILE_REGULAR || facts.owner != shelf->store->owner ||
+        facts.is_open_to_all) {
+        return CJ_STORE_FOREIGN;
+    }
+    if (shelf->store->ttl_ns > 0 && shelf_is_expired_at(shelf, folder_fd, request)) {
+        return CJ_STORE_MISS;
+    }
+    return 0;
 }
 
 int
 cj_shelf_has(struct cj_shelf *shelf, const uint8_t arguments[CJ_KEY_BYTES])
 {
-    struct shelf_request request = shelf_ask(shelf, arguments);
+    char name[NAME_KEY_BYTES];
+    struct shelf_request request = {name, shelf->key, NULL};
 
+    memcpy(request.key.arguments, arguments, CJ_KEY_BYTES);
+    name_of_key(arguments, name);
     return shelf_outcome(shelf_do(shelf, false, shelf_has, &request));
+}
+
+char *
+shelf_function_path(const struct cj_shelf *shelf)
+{
+    char *path = mem_alloc_zero(shelf->n_function + 1, 1);
+
+    if (path) {
+        memcpy(path, shelf->function, shelf->n_function);
+    }
+    return path;
 }
 
 static int
@@ -290,8 +318,11 @@ shelf_remove(struct cj_shelf *shelf, int folder_fd, void *context)
 int
 cj_shelf_remove(struct cj_shelf *shelf, const uint8_t arguments[CJ_KEY_BYTES])
 {
-    struct shelf_request request = shelf_ask(shelf, arguments);
-    int r = shelf_do(shelf, false, shelf_remove, &request);
+    char name[NAME_KEY_BYTES];
+    struct shelf_request request = {.name = name};
+    int r;
 
+    name_of_key(arguments, name);
+    r = shelf_do(shelf, false, shelf_remove, &request);
     return r == -ENOENT ? 0 : r;
 }

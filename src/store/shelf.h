@@ -32,9 +32,21 @@ typedef int (*shelf_step)(struct cj_shelf *shelf, int folder_fd, void *context);
 CJ_MUST_CHECK int shelf_do(struct cj_shelf *shelf, bool make, shelf_step step,
                            void *context);
 
+/* The function's escaped path alone, on the heap. NULL: no memory. */
+CJ_MUST_CHECK char *shelf_function_path(const struct cj_shelf *shelf);
+
+/* Read and check the file `name` of the shelf's folder, which stands under `key`.
+ * Outcomes as of cj_shelf_get(). */
+CJ_MUST_CHECK int shelf_find(struct cj_shelf *shelf, const char *name,
+                             const struct entry_key *key, struct cj_entry *ret_entry);
+
 /* cj_shelf_get() that is not counted. */
 CJ_MUST_CHECK int shelf_look(struct cj_shelf *shelf,
                              const uint8_t arguments[CJ_KEY_BYTES],
                              struct cj_entry *ret_entry);
+
+/* Put what was laid out there as the file `name`. Errors as of cj_shelf_put(). */
+CJ_MUST_CHECK int shelf_publish(struct cj_shelf *shelf, const char *name,
+                                const struct entry_image *image);
 
 #endif

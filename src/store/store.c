@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "store/lease.h"
 #include "store/place.h"
+#include "sys/clock.h"
 #include "sys/descriptor.h"
 #include "sys/folder.h"
 #include "sys/identity.h"
@@ -38,6 +39,7 @@ store_take_options(struct cj_store *store, const struct cj_store_options *option
     store->owner = identity_user();
     if (options) {
         store->durable = options->durable;
+        store->ttl_ns = options->ttl_ns;
         store->leases = options->leases ? leases_ref(options->leases) : NULL;
     }
 }
@@ -81,4 +83,16 @@ cj_store_close(struct cj_store *store)
         mem_free(store->location);
         mem_free(store);
     }
+}
+
+bool
+store_is_expired(const struct cj_store *store, int64_t created_ns)
+{
+    int64_t age_ns;
+
+    if (store->ttl_ns <= 0) {
+        return false;
+    }
+    age_ns = clock_wall_ns() - created_ns;
+    return age_ns > store->ttl_ns || age_ns < -store->ttl_ns;
 }

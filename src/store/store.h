@@ -18,9 +18,13 @@ struct cj_store {
     char *location; /* absolute */
     uint32_t owner; /* whose files these are */
     bool durable;
+    int64_t ttl_ns;           /* 0: none */
     struct cj_leases *leases; /* one reference */
     /* The lock file as it was last seen, zero before; under the household's lock. */
     struct store_file leases_file;
 };
+
+/* Whether an entry that was made then is too old to be told. */
+bool store_is_expired(const struct cj_store *store, int64_t created_ns);
 
 #endif

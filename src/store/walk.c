@@ -1,7 +1,6 @@
 #include "store/walk.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -17,8 +16,9 @@
 struct walk {
     const struct cj_store *store;
     const struct walk_visitor *visitor;
-    bool versions_only; /* below the start, other folders are not looked at */
-    int depth;          /* components in `path` */
+    bool versions_only;   /* below the start, other folders are not looked at */
+    int depth;            /* components in `path` */
+    struct entry_key key; /* of the version that is walked through */
     size_t n_path;
     char path[WALK_PATH_BYTES];
 };
@@ -60,10 +60,11 @@ walk_names(struct walk *walk, int folder_fd, walk_step step)
 static size_t
 walk_push(struct walk *walk, const char *name)
 {
-    size_t before = walk->n_path;
+    size_t before = walk->n_path, n = strlen(name);
 
-    walk->n_path +=
-        (size_t)snprintf(walk->path + before, sizeof(walk->path) - before, "/%s", name);
+    walk->path[before] = '/';
+    memcpy(walk->path + before + 1, name, n + 1);
+    walk->n_path = before + 1 + n;
     return before;
 }
 
@@ -97,38 +98,53 @@ walk_into(struct walk *walk, int parent_fd, const char *name, walk_step step)
     return r;
 }
 
-/* The key of the entry that `path` leads to: PLACE_ROOT/function/version/arguments. */
-static void
-walk_key(const struct walk *walk, struct entry_key *ret_key)
-{
-    const char *arguments = walk->path + walk->n_path - (NAME_KEY_BYTES - 1);
-    const char *function = walk->path + sizeof(PLACE_ROOT);
-    const char *version = arguments - NAME_KEY_BYTES;
-    char name[NAME_KEY_BYTES];
-
-    snprintf(name, sizeof(name), "%s", version);
-    (void)name_to_key(name, ret_key->version);
-    (void)name_to_key(arguments, ret_key->arguments);
-    entry_function_digest(function, (size_t)(version - 1 - function),
-                          ret_key->function);
-}
-
 static int
 walk_in_version(struct walk *walk, int folder_fd, const char *name)
 {
-    struct walk_entry entry = {
-        .folder_fd = folder_fd, .name = name, .path = walk->path};
+    const struct walk_visitor *visitor = walk->visitor;
+    struct walk_entry entry = {folder_fd, name, walk->path, walk->key};
+    bool is_note = strcmp(name, PLACE_NOTE) == 0;
+    int (*visit)(void *, const struct walk_entry *) =
+        is_note ? visitor->note : visitor->entry;
     size_t before;
     int r;
 
-    if (!name_to_key(name, entry.key.arguments)) {
+    if (!is_note && !name_to_key(name, entry.key.arguments)) {
         return walk_foreign(walk);
     }
+    if (!visit) {
+        return 0;
+    }
     before = walk_push(walk, name);
-    walk_key(walk, &entry.key);
-    r = walk->visitor->entry(walk->visitor->context, &entry);
+    r = visit(visitor->context, &entry);
     walk_pop(walk, before);
     return r;
+}
+
+/* A version of the function that `path` leads to. */
+static int
+walk_into_version(struct walk *walk, int folder_fd, const char *name)
+{
+    const struct walk_visitor *visitor = walk->visitor;
+    struct walk_entry version = {folder_fd, name, walk->path, walk->key};
+    bool enter = !visitor->version;
+    size_t before;
+    int r = 0;
+
+    /* Names in the root have no function above them. */
+    entry_function_digest(walk->path + sizeof(PLACE_ROOT),
+                          walk->n_path - sizeof(PLACE_ROOT), version.key.function);
+    (void)name_to_key(name, version.key.version);
+    if (visitor->version) {
+        before = walk_push(walk, name);
+        r = visitor->version(visitor->context, &version, &enter);
+        walk_pop(walk, before);
+    }
+    if (r != 0 || !enter) {
+        return r;
+    }
+    walk->key = version.key;
+    return walk_into(walk, folder_fd, name, walk_in_version);
 }
 
 static int
@@ -138,7 +154,7 @@ walk_in_function(struct walk *walk, int folder_fd, const char *name)
     int r;
 
     if (name_to_key(name, version)) {
-        return walk_into(walk, folder_fd, name, walk_in_version);
+        return walk_into_version(walk, folder_fd, name);
     }
     if (walk->versions_only) {
         return 0;
@@ -155,23 +171,9 @@ walk_in_function(struct walk *walk, int folder_fd, const char *name)
 static int
 walk_in_temps(struct walk *walk, int folder_fd, const char *name)
 {
-    return walk->visitor->temp(walk->visitor->context, folder_fd, name);
-}
-
-static int
-walk_temps(struct walk *walk, int root_fd)
-{
-    int fd = -1;
-    int r = place_enter(walk->store, root_fd, PLACE_TEMPS, &fd);
-
-    if (place_is_foreign(r)) {
-        return walk_foreign(walk);
-    }
-    if (r == 0 && !walk->visitor->temp) {
-        descriptor_close(fd);
-        return 0;
-    }
-    return r < 0 ? walk_gone(r) : walk_names(walk, fd, walk_in_temps);
+    return walk->visitor->temp
+               ? walk->visitor->temp(walk->visitor->context, folder_fd, name)
+               : 0;
 }
 
 static int
@@ -180,10 +182,12 @@ walk_in_root(struct walk *walk, int folder_fd, const char *name)
     uint8_t version[CJ_KEY_BYTES];
 
     if (place_is_own(name)) {
-        return 0;
+        return walk->visitor->own
+                   ? walk->visitor->own(walk->visitor->context, folder_fd, name)
+                   : 0;
     }
     if (strcmp(name, PLACE_TEMPS) == 0) {
-        return walk_temps(walk, folder_fd);
+        return walk_into(walk, folder_fd, name, walk_in_temps);
     }
     /* A version of no function. */
     if (name_to_key(name, version)) {
@@ -220,4 +224,53 @@ walk_function(const struct cj_store *store, const char *path,
     walk.n_path = strlen(walk.path);
     (void)walk_push(&walk, path);
     return walk_from(&walk, path, walk_in_function);
+}
+
+/* PLACE_ROOT, at least one component of a function, a version. */
+static bool
+walk_path_is_version(const char *path)
+{
+    uint8_t version[CJ_KEY_BYTES];
+    char name[NAME_MAX_BYTES + 1];
+    size_t n;
+
+    if (strncmp(path, PLACE_ROOT "/", sizeof(PLACE_ROOT)) != 0) {
+        return false;
+    }
+    path += sizeof(PLACE_ROOT);
+    for (int depth = 0;; depth++) {
+        n = strcspn(path, "/");
+        if (n > NAME_MAX_BYTES) {
+            return false;
+        }
+        memcpy(name, path, n);
+        name[n] = '\0';
+        if (!path[n]) {
+            return depth > 0 && name_to_key(name, version);
+        }
+        if (!name_is_escaped(name)) {
+            return false;
+        }
+        path += n + 1;
+    }
+}
+
+int
+walk_version(const struct cj_store *store, const char *path,
+             const struct walk_visitor *visitor)
+{
+    struct walk walk = {.store = store, .visitor = visitor};
+    const char *name = strrchr(path, '/');
+    size_t n = strlen(path);
+
+    if (n + NAME_KEY_BYTES >= sizeof(walk.path) || !walk_path_is_version(path)) {
+        return 0;
+    }
+    (void)name_to_key(name + 1, walk.key.version);
+    memcpy(walk.path, path, n + 1);
+    walk.n_path = n;
+    entry_function_digest(path + sizeof(PLACE_ROOT),
+                          (size_t)(name - path) - sizeof(PLACE_ROOT),
+                          walk.key.function);
+    return walk_from(&walk, path + sizeof(PLACE_ROOT), walk_in_version);
 }

@@ -151,7 +151,7 @@ model_upheaval(struct model *model, size_t shelf)
 {
     switch (model_pick(model, 6)) {
     case 0:
-        CHECK(cj_shelf_clear(model->shelves[shelf]) == 0);
+        CHECK(cj_shelf_clear(model->shelves[shelf], CJ_VERSIONS_ALL) == 0);
         model_forget(model, shelf, false);
         if (shelf < 2) {
             model_forget(model, 1 - shelf, false);

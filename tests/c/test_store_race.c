@@ -154,7 +154,7 @@ clear_until_done(struct crew *crew, const char *name)
 
     while (atomic_load_explicit(&crew->n_done, memory_order_acquire) < N_THREADS) {
         crew_expect_done(crew, cj_store_clear(store));
-        crew_expect_done(crew, cj_shelf_clear(shelf));
+        crew_expect_done(crew, cj_shelf_clear(shelf, CJ_VERSIONS_ALL));
         report = (struct cj_store_report){0};
         crew_expect_done(crew, cj_store_check(store, true, &report));
         crew_count(&crew->n_wrong, report.n_corrupt != 0 || report.n_foreign != 0);

@@ -176,3 +176,42 @@ def test_durable_entries_are_entries(tmp_path):
 def test_what_is_no_key_is_named(tmp_path, wrong):
     with pytest.raises(ValueError, match="a key is 16 bytes"):
         shelf_in(tmp_path).claim(wrong)
+
+
+def test_versions_notes_and_entries(tmp_path):
+    store = _core.Store(tmp_path)
+    old, new = (store.shelf("m/f", version * 16) for version in (b"o", b"n"))
+    old.put(KEY, b"meta", 1)
+    new.put(KEY, b"", 2)
+    assert old.note() is None
+    old.set_note(b"def f(): ...")
+    assert old.note() == b"def f(): ..."
+    assert sorted(new.versions()) == [b"n" * 16, b"o" * 16]
+    assert sorted(version for _, version in store.versions()) == sorted(new.versions())
+    (folder,) = (path for path, version in store.versions() if version == b"o" * 16)
+    assert os.path.join(tmp_path, folder) == old.path
+    ((path, size, created, used, meta, is_sound),) = store.entries(folder)
+    assert os.path.getsize(tmp_path / path) == size
+    assert abs(time.time() - created) < 60
+    assert abs(time.time() - used) < 60
+    assert (meta, is_sound) == (b"meta", True)
+    new.clear("others")
+    assert old.note() is None
+    assert new.versions() == [b"n" * 16]
+    new.clear("this")
+    assert store.versions() == []
+    with pytest.raises(ValueError, match="'all', 'this' or 'others', not 'all of it'"):
+        new.clear("all of it")
+
+
+def test_ttl_is_counted_from_the_making(tmp_path):
+    shelf_in(tmp_path).put(KEY, b"", 1)
+    assert shelf_in(tmp_path, ttl=3600).get(KEY) == (0, b"", 1)
+    brief = shelf_in(tmp_path, ttl=1e-9)
+    assert brief.get(KEY)[0] == _core.MISS
+    assert not brief.has(KEY)
+    for wrong in (0, -1, float("nan")):
+        with pytest.raises(ValueError, match="ttl is a time above 0"):
+            shelf_in(tmp_path, ttl=wrong)
+    with pytest.raises(TypeError):
+        shelf_in(tmp_path, ttl="soon")
