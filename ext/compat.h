@@ -7,6 +7,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <structmember.h>
+#include <time.h>
 
 #if PY_VERSION_HEX < 0x030A0000
 #error "cjoblib needs CPython 3.10 or later"
@@ -328,6 +329,17 @@ compat_exchange(PyObject **place, PyObject *value)
     *place = value;
     return old;
 #endif
+}
+
+/* Nanoseconds of a clock that never steps back; CPython's own is public from 3.13 on.
+ */
+static inline int64_t
+compat_monotonic_ns(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
 #endif

@@ -13,6 +13,7 @@
 #include "memo/shelf_type.h"
 #include "memo/store_type.h"
 #include "parallel/pool_type.h"
+#include "parallel/run_type.h"
 #include "parallel/worker.h"
 #include "pickle/codec_files.h"
 #include "pickle/pickle_module.h"
@@ -73,6 +74,7 @@ core_add_types(PyObject *module, struct core_state *state)
         {&lease_type_spec, &state->lease_type},
         {&memo_type_spec, &state->memo_type},
         {&pool_type_spec, &state->pool_type},
+        {&run_type_spec, &state->run_type},
         {&region_type_spec, &state->region_type},
         {&shelf_type_spec, &state->shelf_type},
         {&store_type_spec, &state->store_type},
@@ -110,6 +112,22 @@ core_make_names(struct core_state *state)
 }
 
 static int
+core_add_event_kinds(PyObject *module)
+{
+    static const char *const names[] = {
+#define KIND_NAME(name) #name,
+        EVENT_KINDS(KIND_NAME)
+#undef KIND_NAME
+    };
+    int r = 0;
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && r == 0; i++) {
+        r = PyModule_AddIntConstant(module, names[i], (long)i);
+    }
+    return r;
+}
+
+static int
 core_add_constants(PyObject *module)
 {
     return PyModule_AddStringConstant(module, "version", cj_version()) < 0 ||
@@ -117,6 +135,7 @@ core_add_constants(PyObject *module)
                    PyModule_AddIntConstant(module, "CORRUPT", CJ_STORE_CORRUPT) < 0 ||
                    PyModule_AddIntConstant(module, "FOREIGN", CJ_STORE_FOREIGN) < 0 ||
                    PyModule_AddFunctions(module, cpu_methods) < 0 ||
+                   core_add_event_kinds(module) < 0 ||
                    PyModule_AddFunctions(module, value_methods) < 0 ||
                    PyModule_AddFunctions(module, worker_methods) < 0
                ? -1

@@ -19,6 +19,7 @@
     X(shelf_type)                                                                    \
     X(memo_type)                                                                     \
     X(pool_type)                                                                     \
+    X(run_type)                                                                      \
     X(str_compute)                                                                   \
     X(str_star)                                                                      \
     X(str_star_star)                                                                 \

@@ -2,71 +2,14 @@
  *
  *      hello     on_hello(bytes), once
  *      context   kept: the function that tasks without one of their own call
- *      run       decode, call, encode; what is raised goes to describe(exception),
- * whose result is sent as the failure */
+ *      run       decode, call, encode: worker_calls.c */
 
 #include "parallel/worker.h"
 
 #include <errno.h>
 
-#include <cjoblib/pool.h>
-
 #include "errors.h"
-#include "pickle/value.h"
-#include "state.h"
-
-struct worker {
-    struct core_state *state;
-    PyObject *on_hello;
-    PyObject *describe;
-    struct cj_blob context; /* the encoded function, until a task needs it */
-    PyObject *function;     /* the function, once one did */
-    struct value reply;     /* lives until the next message */
-};
-
-/* The function that tasks share, decoded when the first of them comes, so that what
- * goes wrong there is that task's failure. */
-static PyObject *
-worker_function(struct worker *worker)
-{
-    if (!worker->function) {
-        struct cj_bytes bytes = {worker->context.data, worker->context.size};
-
-        if (!bytes.data) {
-            PyErr_SetString(PyExc_RuntimeError,
-                            "the tasks' function could not be decoded in this worker");
-            return NULL;
-        }
-        worker->function = value_decode(worker->state, &worker->context, bytes);
-    }
-    return worker->function;
-}
-
-/* Decode a task and call it. */
-static PyObject *
-worker_call(struct worker *worker, struct cj_task *task)
-{
-    struct cj_bytes bytes = {task->body.data, task->body.size};
-    PyObject *message = value_decode(worker->state, &task->body, bytes);
-    PyObject *function = NULL, *result = NULL;
-
-    if (!message) {
-        return NULL;
-    }
-    if (PyTuple_Check(message) && PyTuple_GET_SIZE(message) >= 2) {
-        function = PyTuple_GET_SIZE(message) > 2 ? PyTuple_GET_ITEM(message, 2)
-                                                 : worker_function(worker);
-    }
-    else {
-        PyErr_SetString(PyExc_RuntimeError, "a task is not a tuple of args and kwargs");
-    }
-    if (function) {
-        result = PyObject_Call(function, PyTuple_GET_ITEM(message, 0),
-                               PyTuple_GET_ITEM(message, 1));
-    }
-    Py_DECREF(message);
-    return result;
-}
+#include "parallel/worker_calls.h"
 
 /* What tasks printed is seen at once: a worker may end without any further notice. */
 static void
@@ -85,36 +28,9 @@ flush_stream(const char *name)
 }
 
 static int
-worker_encode_failure(struct worker *worker)
+worker_take_task(struct worker *worker, struct cj_task *task, struct cj_reply *reply)
 {
-    PyObject *error = compat_take_exception();
-    PyObject *failure = PyObject_CallFunctionObjArgs(worker->describe, error, NULL);
-    int r = -1;
-
-    if (failure) {
-        r = value_encode(worker->state, failure, VALUE_SHIPPING, &worker->reply);
-    }
-    Py_XDECREF(failure);
-    Py_XDECREF(error);
-    return r;
-}
-
-/* Sets the reply; -1 with an exception when not even the failure can be told. */
-static int
-worker_run_task(struct worker *worker, struct cj_task *task, struct cj_reply *reply)
-{
-    PyObject *result = worker_call(worker, task);
-    int r = -1;
-
-    if (result) {
-        r = value_encode(worker->state, result, VALUE_SHIPPING, &worker->reply);
-        Py_DECREF(result);
-    }
-    if (r < 0) {
-        reply->is_failure = true;
-        r = worker_encode_failure(worker);
-    }
-    if (r < 0) {
+    if (worker_run_task(worker, task, reply) < 0) {
         return -1;
     }
     flush_stream("stdout");
@@ -153,7 +69,7 @@ worker_handle(void *context, struct cj_task *task, struct cj_reply *reply)
         task->body = (struct cj_blob)CJ_BLOB_INIT;
         break;
     case CJ_TASK_RUN:
-        r = worker_run_task(worker, task, reply);
+        r = worker_take_task(worker, task, reply);
         break;
     }
     PyGILState_Release(gil);

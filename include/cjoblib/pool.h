@@ -42,7 +42,9 @@
  * CJ_POOL_DEATH without a task, and when n_workers + 2 have done so with none becoming
  * ready in between (ten times as many if one ever was), no more are started.
  *
- * Threads: a pool is used by one thread at a time. It has no threads of its own.
+ * Threads: every function may be called from any thread, also while another sleeps in
+ * cj_pool_next() or cj_pool_rest(), in which there may be one at a time.
+ * cj_pool_close() is the last call. A pool has no threads of its own.
  *
  * Forks: in a process forked from the owner a pool can only be closed, which releases
  * the copies of its descriptors and memory and leaves the workers alone. Workers end
@@ -90,6 +92,7 @@ enum cj_pool_event_kind {
     CJ_POOL_RESULT,  /* the task returned; `body` is what it gave */
     CJ_POOL_FAILURE, /* the task failed in an orderly way; `body` says how */
     CJ_POOL_DEATH,   /* its worker died; see `pid` and `wait_status` */
+    CJ_POOL_RETRY,   /* the same, and the task is under way again */
 };
 
 struct cj_pool_event {
@@ -99,13 +102,20 @@ struct cj_pool_event {
     pid_t pid;       /* the worker's */
     int wait_status; /* CJ_POOL_DEATH: as of waitpid(2), -1: not known */
     int error; /* CJ_POOL_DEATH: why the pool killed it: 0: it did not, or its socket
-                  had ended; -EPROTO: it sent a damaged message; or another -errno */
+                  had ended; -EPROTO: it sent a damaged message; -ETIMEDOUT: the task
+                  took longer than cj_pool_set_limits() lets it; or another -errno */
+    bool out_of_memory; /* CJ_POOL_DEATH: the kernel killed processes for want of
+                           memory meanwhile */
+    uint64_t n_done;    /* CJ_POOL_DEATH: steps of the task that were done, see
+                           cj_task_step() */
+    int64_t run_ns;     /* CJ_POOL_RESULT, CJ_POOL_FAILURE: how long the worker took */
 };
 
 /* Outcomes of cj_pool_next(), beside 0 (an event came). */
 enum cj_pool_outcome {
     CJ_POOL_EMPTY = 1, /* no task is under way, nothing can come */
     CJ_POOL_TIMEOUT,
+    CJ_POOL_WOKEN, /* by cj_pool_wake() */
 };
 
 /* Start the workers; returns without waiting until they are ready. Ctrl-C does not
@@ -132,16 +142,15 @@ CJ_API CJ_MUST_CHECK int cj_pool_set_context(struct cj_pool *pool,
 
 /* Hand in a task under a number of the caller's choice (not one that is still under
  * way), whose body is the `n_parts` pieces one after the other; copied. It goes to the
- * worker with the fewest tasks; up to two are in each worker, the rest waits in the
- * pool; a second one that has not begun goes to a worker that has none. Never sleeps,
- * but for starting a worker in place of a dead one. -EINVAL: CJ_POOL_NO_TASK; -ENOMEM;
- * -EPERM: in a forked child; -ECHILD: no worker is left, and they die before they are
- * ready. */
+ * worker with the fewest tasks; some wait in each worker, the rest in the pool; one
+ * that has not begun is given to a worker that has none. Never sleeps, but for starting
+ * a worker in place of a dead one. -EINVAL: CJ_POOL_NO_TASK; -ENOMEM; -EPERM: in a
+ * forked child; -ECHILD: no worker is left, and they die before they are ready. */
 CJ_API CJ_MUST_CHECK int cj_pool_submit(struct cj_pool *pool, uint64_t task,
                                         const struct cj_bytes *parts, size_t n_parts);
 
 /* Tasks handed in whose event has not been taken. */
-CJ_API size_t cj_pool_n_pending(const struct cj_pool *pool);
+CJ_API size_t cj_pool_n_pending(struct cj_pool *pool);
 
 /* Wait up to `timeout_ns` nanoseconds (< 0: for ever) for the next event, in the order
  * of arrival; it sleeps in the kernel and moves bytes both ways meanwhile. Release the
@@ -154,9 +163,54 @@ CJ_API CJ_MUST_CHECK int cj_pool_next(struct cj_pool *pool, int64_t timeout_ns,
 
 CJ_API void cj_pool_event_done(struct cj_pool_event *event);
 
+/* The same sleep where no task is under way: 0: one is, now; CJ_POOL_TIMEOUT,
+ * CJ_POOL_WOKEN; < 0 as cj_pool_next(). */
+CJ_API CJ_MUST_CHECK int cj_pool_rest(struct cj_pool *pool, int64_t timeout_ns);
+
+/* Make the cj_pool_next() or cj_pool_rest() that sleeps, or the next one that would,
+ * return CJ_POOL_WOKEN. Also from a handler of signals. */
+CJ_API void cj_pool_wake(struct cj_pool *pool);
+
 /* Forget all tasks and their events. Workers that are in one are killed, and replaced
  * when they are missed. Never sleeps. */
 CJ_API void cj_pool_cancel(struct cj_pool *pool);
+
+/* Forget one task: false: it is not under way. Its worker, if it had begun, is killed
+ * and replaced when it is missed; what else was to be done there is done by others. */
+CJ_API bool cj_pool_cancel_task(struct cj_pool *pool, uint64_t task);
+
+/* Forget one task if it has not begun: false: it has, or is not under way. */
+CJ_API bool cj_pool_take_back(struct cj_pool *pool, uint64_t task);
+
+/* Whether a task that is under way has begun. */
+CJ_API bool cj_pool_has_begun(struct cj_pool *pool, uint64_t task);
+
+/* Ask for what is left of tasks of several steps (see cj_task_step()) if there are
+ * workers with nothing to do. */
+CJ_API void cj_pool_want_back(struct cj_pool *pool);
+
+struct cj_pool_limits {
+    unsigned n_retries; /* how often a task is run again whose worker died in it; each
+                           time CJ_POOL_RETRY tells of it. 0: its death is told */
+    int64_t task_timeout_ns; /* how long a task may run; its worker is killed then, and
+                                CJ_POOL_DEATH tells -ETIMEDOUT. < 0: for ever */
+    int64_t idle_ns; /* workers without a task leave after that time, and are replaced
+                        when they are missed. < 0: never */
+};
+
+#define CJ_POOL_LIMITS_INIT {0, -1, -1}
+
+/* From now on; the first two hold for tasks that are handed in later. A pool begins
+ * with CJ_POOL_LIMITS_INIT. */
+CJ_API void cj_pool_set_limits(struct cj_pool *pool,
+                               const struct cj_pool_limits *limits);
+
+/* Have so many workers: more are started when there are tasks for them, surplus ones
+ * leave when they have none. -EINVAL, -EPERM. */
+CJ_API CJ_MUST_CHECK int cj_pool_resize(struct cj_pool *pool, size_t n_workers);
+
+/* The processes of the workers: writes up to `max_pids`, returns how many there are. */
+CJ_API size_t cj_pool_pids(struct cj_pool *pool, pid_t *pids, size_t max_pids);
 
 /* --- the worker's side
  * ------------------------------------------------------------------- */
@@ -171,8 +225,15 @@ struct cj_task {
     enum cj_task_kind kind;
     uint64_t number; /* CJ_TASK_RUN: as given to cj_pool_submit() */
     struct cj_blob
-        body; /* taken over by whoever sets it to CJ_BLOB_INIT, else released */
+        body;    /* taken over by whoever sets it to CJ_BLOB_INIT, else released */
+    void *place; /* the library's */
 };
+
+/* For tasks of several steps: say that so many are done. Should the worker die, its
+ * owner is told. Returns whether the rest should go back, because other workers have
+ * nothing to do or 20 ms are over: to be answered with what there is. Costs next to
+ * nothing. */
+CJ_API bool cj_task_step(struct cj_task *task, uint64_t n_done);
 
 /* What goes back for a CJ_TASK_RUN. The pieces must live until the function that was
  * given the reply is called again or cj_worker_run() returns; they may lie in the

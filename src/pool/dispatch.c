@@ -78,6 +78,7 @@ pool_start_worker(struct cj_pool *pool)
         worker_free(worker);
         return r;
     }
+    worker_set_idle_ns(worker, pool->idle_ns);
     list_append(&pool->workers, &worker->link);
     pool->n_alive++;
     pool->n_starting++;

@@ -3,7 +3,8 @@
  *      0   4  magic "cjF1"
  *      4   4  kind
  *      8   8  ticket: which handing-out of a task this is, see board.h
- *     16   8  number of the task, as its owner calls it
+ *     16   8  number of the task, as its owner calls it; in an answer: nanoseconds that
+ *             it took
  *     24   8  bytes of the body
  *     32   8  xxh3 (64 bits) of the body
  *     40   8  xxh3 (64 bits) of the 40 bytes before

@@ -7,12 +7,13 @@
 #include <stdbool.h>
 #include <sys/uio.h>
 
+#include "pool/board.h"
 #include "pool/frame.h"
 #include "pool/message.h"
 
-/* The hello, a message that was taken back when it was half sent, and two tasks with a
- * context before each: there are never more. */
-#define OUTBOX_MAX 6
+/* The hello, a message that was taken back when it was half sent, and all tasks that a
+ * worker may have with a context before each: there are never more. */
+#define OUTBOX_MAX (2 + 2 * BOARD_N_PLACES)
 #define OUTBOX_N_PARTS (2 * OUTBOX_MAX)
 
 struct outbox_entry {

@@ -4,17 +4,22 @@
 
 #include "base/cleanup.h"
 #include "base/memory.h"
+#include "sys/bell.h"
 #include "sys/clock.h"
 #include "sys/descriptor.h"
+#include "sys/oom.h"
 #include "sys/poller.h"
 #include "sys/process.h"
 #include "sys/socket_pair.h"
 
+enum {
+    NEXT_NOTHING = -1000000, /* beside outcomes and -errno */
+};
+
 /* --- time
  * -------------------------------------------------------------------------------- */
 
-/* The moment `ns` from now; < 0: never. */
-static int64_t
+int64_t
 deadline_in(int64_t ns)
 {
     int64_t deadline;
@@ -25,8 +30,7 @@ deadline_in(int64_t ns)
     return deadline;
 }
 
-/* Until then; < 0: for ever. */
-static int64_t
+int64_t
 deadline_left_ns(int64_t deadline)
 {
     int64_t left;
@@ -41,12 +45,25 @@ deadline_left_ns(int64_t deadline)
 /* --- open and close
  * ---------------------------------------------------------------------- */
 
-/* A forked child has copies of our descriptors and memory, and no say over our workers.
- */
-static bool
+bool
 pool_is_ours(const struct cj_pool *pool)
 {
     return pool->owner == process_self();
+}
+
+struct mutex *
+pool_lock(struct cj_pool *pool)
+{
+    mutex_lock(&pool->lock);
+    return &pool->lock;
+}
+
+void
+pool_tell(struct cj_pool *pool)
+{
+    if (pool->is_asleep && !list_is_empty(&pool->events)) {
+        bell_ring(pool->bell_fd);
+    }
 }
 
 static void
@@ -60,6 +77,9 @@ pool_free(struct cj_pool *pool)
     message_unref(pool->context);
     program_done(&pool->program);
     descriptor_close(pool->poller_fd);
+    descriptor_close(pool->bell_fd);
+    descriptor_close(pool->oom_fd);
+    mutex_done(&pool->lock);
     mem_free(pool);
 }
 
@@ -71,7 +91,9 @@ pool_alloc(size_t n_workers)
     if (pool) {
         pool->owner = process_self();
         pool->n_workers = n_workers;
-        pool->poller_fd = -1;
+        pool->poller_fd = pool->bell_fd = pool->oom_fd = -1;
+        pool->task_timeout_ns = pool->idle_ns = -1;
+        mutex_init(&pool->lock);
         scheduler_init(&pool->scheduler);
         list_init(&pool->events);
         list_init(&pool->workers);
@@ -86,6 +108,24 @@ static void
 pool_close_p(struct cj_pool **pool)
 {
     cj_pool_close(*pool, 0);
+}
+
+static int
+pool_open_descriptors(struct cj_pool *pool)
+{
+    int r;
+
+    r = poller_open(&pool->poller_fd);
+    if (r == 0) {
+        r = bell_open(&pool->bell_fd);
+    }
+    if (r == 0) {
+        r = poller_add(pool->poller_fd, pool->bell_fd, TAG_BELL);
+    }
+    if (r == 0 && oom_open(&pool->oom_fd) < 0) {
+        pool->oom_fd = -1; /* then nobody can say */
+    }
+    return r;
 }
 
 int
@@ -107,7 +147,7 @@ cj_pool_open(const struct cj_pool_options *options, struct cj_pool **ret_pool)
         r = message_new(&options->hello, 1, &pool->hello);
     }
     if (r == 0) {
-        r = poller_open(&pool->poller_fd);
+        r = pool_open_descriptors(pool);
     }
     for (size_t i = 0; i < pool->n_workers && r == 0; i++) {
         r = pool_start_worker(pool);
@@ -134,7 +174,7 @@ pool_see_off(struct cj_pool *pool, int64_t grace_ns)
         socket_pair_finish(worker->fd);
     }
     while (!list_is_empty(&pool->workers) && deadline_left_ns(deadline) != 0 &&
-           (r == 0 || r == -EINTR)) {
+           (r >= 0 || r == -EINTR)) {
         task_free_all(&pool->events);
         r = pool_turn(pool, deadline_left_ns(deadline));
     }
@@ -160,8 +200,10 @@ cj_pool_close(struct cj_pool *pool, int64_t grace_ns)
         return;
     }
     if (pool_is_ours(pool)) {
+        mutex_lock(&pool->lock);
         pool_see_off(pool, grace_ns);
         pool_kill_all(pool);
+        mutex_unlock(&pool->lock);
     }
     pool_free(pool);
 }
@@ -178,12 +220,14 @@ message_unref_p(struct message **message)
 int
 cj_pool_set_context(struct cj_pool *pool, struct cj_bytes context)
 {
+    AUTO(mutex_unlock_p) struct mutex *held = NULL;
     struct message *message;
     int r;
 
     if (!pool_is_ours(pool)) {
         return -EPERM;
     }
+    held = pool_lock(pool);
     r = message_new(&context, 1, &message);
     if (r == 0) {
         message_unref(pool->context);
@@ -192,12 +236,49 @@ cj_pool_set_context(struct cj_pool *pool, struct cj_bytes context)
     return r;
 }
 
+/* Also of a worker that died a moment ago we want to know whether memory was short. */
+static void
+pool_begin_work(struct cj_pool *pool)
+{
+    if (pool->n_pending == 0) {
+        pool->n_oom_kills = oom_count(pool->oom_fd);
+    }
+}
+
+static int
+pool_add_task(struct cj_pool *pool, uint64_t number, struct message *message)
+{
+    struct task *task;
+    int r;
+
+    r = task_new(number, message, pool->context, &task);
+    if (r < 0) {
+        return r;
+    }
+    task->n_retries = pool->n_retries;
+    task->timeout_ns = pool->task_timeout_ns;
+    pool_begin_work(pool);
+    scheduler_add(&pool->scheduler, task);
+    pool->n_pending++;
+    return 0;
+}
+
+/* Whoever rests has something to wait for now. */
+static void
+pool_end_rest(struct cj_pool *pool)
+{
+    if (pool->is_resting) {
+        pool->is_resting = false;
+        bell_ring(pool->bell_fd);
+    }
+}
+
 int
 cj_pool_submit(struct cj_pool *pool, uint64_t number, const struct cj_bytes *parts,
                size_t n_parts)
 {
     AUTO(message_unref_p) struct message *message = NULL;
-    struct task *task;
+    AUTO(mutex_unlock_p) struct mutex *held = NULL;
     int r;
 
     if (!pool_is_ours(pool)) {
@@ -206,26 +287,32 @@ cj_pool_submit(struct cj_pool *pool, uint64_t number, const struct cj_bytes *par
     if (number == CJ_POOL_NO_TASK) {
         return -EINVAL;
     }
+    held = pool_lock(pool);
     if (pool_is_hopeless(pool)) {
         return -ECHILD;
     }
     r = message_new(parts, n_parts, &message);
     if (r == 0) {
-        r = task_new(number, message, pool->context, &task);
+        r = pool_add_task(pool, number, message);
     }
     if (r < 0) {
         return r;
     }
-    scheduler_add(&pool->scheduler, task);
-    pool->n_pending++;
     /* If no worker can be started, cj_pool_next() says so: the task is ours. */
     pool_dispatch(pool);
+    pool_end_rest(pool);
+    pool_tell(pool);
     return 0;
 }
 
 size_t
-cj_pool_n_pending(const struct cj_pool *pool)
+cj_pool_n_pending(struct cj_pool *pool)
 {
+    AUTO(mutex_unlock_p) struct mutex *held = NULL;
+
+    if (pool_is_ours(pool)) {
+        held = pool_lock(pool);
+    }
     return pool->n_pending;
 }
 
@@ -239,102 +326,86 @@ pool_pop_event(struct cj_pool *pool, struct cj_pool_event *ret_event)
         return false;
     }
     task = LIST_ITEM(link, struct task, link);
-    pool->n_pending -= task->number != CJ_POOL_NO_TASK;
+    pool->n_pending -= task_is_answered(task);
     *ret_event = TAKE(task->event, (struct cj_pool_event){0});
     task_free(task);
     return true;
 }
 
+/* What cj_pool_next() is to say without sleeping; NEXT_NOTHING: nothing. */
+static int
+pool_look(struct cj_pool *pool, struct cj_pool_event *ret_event)
+{
+    int r;
+
+    pool_dispatch(pool);
+    if (pool_pop_event(pool, ret_event)) {
+        return 0;
+    }
+    r = pool_check(pool);
+    if (r < 0) {
+        return r;
+    }
+    return pool->n_pending == 0 ? CJ_POOL_EMPTY : NEXT_NOTHING;
+}
+
 int
 cj_pool_next(struct cj_pool *pool, int64_t timeout_ns, struct cj_pool_event *ret_event)
 {
+    AUTO(mutex_unlock_p) struct mutex *held = NULL;
     int64_t deadline = deadline_in(timeout_ns), left_ns = -1;
     int r;
 
     if (!pool_is_ours(pool)) {
         return -EPERM;
     }
-    for (;;) {
-        pool_dispatch(pool);
-        if (pool_pop_event(pool, ret_event)) {
-            return 0;
-        }
-        r = pool_check(pool);
-        if (r < 0) {
-            return r;
-        }
-        if (pool->n_pending == 0) {
-            return CJ_POOL_EMPTY;
-        }
+    held = pool_lock(pool);
+    while ((r = pool_look(pool, ret_event)) == NEXT_NOTHING) {
         if (left_ns == 0) {
             return CJ_POOL_TIMEOUT;
         }
         left_ns = deadline_left_ns(deadline);
         r = pool_turn(pool, left_ns);
-        if (r < 0) {
+        if (r != 0) {
             return r;
         }
     }
+    return r;
+}
+
+int
+cj_pool_rest(struct cj_pool *pool, int64_t timeout_ns)
+{
+    AUTO(mutex_unlock_p) struct mutex *held = NULL;
+    int64_t deadline = deadline_in(timeout_ns), left_ns = -1;
+    int r = 0;
+
+    if (!pool_is_ours(pool)) {
+        return -EPERM;
+    }
+    held = pool_lock(pool);
+    while (r == 0 && pool->n_pending == 0) {
+        if (left_ns == 0) {
+            r = CJ_POOL_TIMEOUT;
+            break;
+        }
+        left_ns = deadline_left_ns(deadline);
+        pool->is_resting = true;
+        r = pool_turn(pool, left_ns);
+    }
+    pool->is_resting = false;
+    return r;
+}
+
+void
+cj_pool_wake(struct cj_pool *pool)
+{
+    atomic_store(&pool->is_woken, true);
+    bell_ring(pool->bell_fd);
 }
 
 void
 cj_pool_event_done(struct cj_pool_event *event)
 {
     cj_blob_done(&event->body);
-}
-
-/* --- cancel
- * ------------------------------------------------------------------------------ */
-
-static void
-pool_forget_events(struct cj_pool *pool)
-{
-    struct list *next;
-
-    for (struct list *link = pool->events.next; link != &pool->events; link = next) {
-        struct task *task = LIST_ITEM(link, struct task, link);
-
-        next = link->next;
-        if (task->number != CJ_POOL_NO_TASK) {
-            task_free(task);
-        }
-    }
-}
-
-/* Take back what has not begun; if that is not all, only a kill gets the worker out. */
-static void
-pool_free_worker_of_tasks(struct cj_pool *pool, struct worker *worker)
-{
-    struct task *task;
-
-    while (worker_is_open(worker) && worker->n_tasks > 0 &&
-           (task = worker_take_back(worker))) {
-        task_free(task);
-    }
-    if (worker->n_tasks == 0) {
-        scheduler_note(&pool->scheduler, worker);
-        return;
-    }
-    while (worker->n_tasks > 0) {
-        task_free(worker_take_oldest(worker));
-    }
-    pool_drop_worker(pool, worker, 0);
-}
-
-void
-cj_pool_cancel(struct cj_pool *pool)
-{
-    struct list *next;
-
-    if (!pool_is_ours(pool)) {
-        return;
-    }
-    task_free_all(&pool->scheduler.waiting);
-    pool->scheduler.n_waiting = 0;
-    pool_forget_events(pool);
-    for (struct list *link = pool->workers.next; link != &pool->workers; link = next) {
-        next = link->next;
-        pool_free_worker_of_tasks(pool, LIST_ITEM(link, struct worker, link));
-    }
-    pool->n_pending = 0;
 }

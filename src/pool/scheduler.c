@@ -1,11 +1,18 @@
 #include "pool/scheduler.h"
 
+/* The second task spares a worker the way to the owner and back; of short ones so much
+ * work should wait that the owner can do something else meanwhile. */
+#define MIN_DEPTH 2
+#define DEPTH_NS 500000
+
 void
 scheduler_init(struct scheduler *scheduler)
 {
     list_init(&scheduler->waiting);
     scheduler->n_waiting = 0;
-    scheduler->n_full = 0;
+    scheduler->n_stacked = 0;
+    scheduler->depth = MIN_DEPTH;
+    scheduler->mean_run_ns = DEPTH_NS;
     for (size_t i = 0; i <= WORKER_MAX_TASKS; i++) {
         list_init(&scheduler->by_load[i]);
     }
@@ -28,8 +35,8 @@ scheduler_add_first(struct scheduler *scheduler, struct task *task)
 void
 scheduler_forget(struct scheduler *scheduler, struct worker *worker)
 {
-    scheduler->n_full -= worker->is_noted_full;
-    worker->is_noted_full = false;
+    scheduler->n_stacked -= worker->is_noted_stacked;
+    worker->is_noted_stacked = false;
     list_remove(&worker->load_link);
 }
 
@@ -39,8 +46,8 @@ scheduler_note(struct scheduler *scheduler, struct worker *worker)
     scheduler_forget(scheduler, worker);
     if (worker_is_open(worker)) {
         list_append(&scheduler->by_load[worker->n_tasks], &worker->load_link);
-        worker->is_noted_full = worker->n_tasks == WORKER_MAX_TASKS;
-        scheduler->n_full += worker->is_noted_full;
+        worker->is_noted_stacked = worker->n_tasks > 1;
+        scheduler->n_stacked += worker->is_noted_stacked;
     }
 }
 
@@ -57,19 +64,16 @@ scheduler_least_loaded(const struct scheduler *scheduler)
 {
     struct worker *worker = NULL;
 
-    for (size_t load = 0; load < WORKER_MAX_TASKS && !worker; load++) {
+    for (size_t load = 0; load < scheduler->depth && !worker; load++) {
         worker = scheduler_first(scheduler, load);
     }
     return worker;
 }
 
-/* A task that waits behind another in a full worker and has not begun. */
 static struct task *
-scheduler_steal(struct scheduler *scheduler)
+scheduler_steal_from(struct scheduler *scheduler, struct list *workers)
 {
-    struct list *full = &scheduler->by_load[WORKER_MAX_TASKS];
-
-    for (struct list *link = full->next; link != full; link = link->next) {
+    for (struct list *link = workers->next; link != workers; link = link->next) {
         struct worker *worker = LIST_ITEM(link, struct worker, load_link);
         struct task *task = worker_take_back(worker);
 
@@ -79,6 +83,19 @@ scheduler_steal(struct scheduler *scheduler)
         }
     }
     return NULL;
+}
+
+/* A task that waits behind another and has not begun, from who has the most. */
+static struct task *
+scheduler_steal(struct scheduler *scheduler)
+{
+    struct task *task = NULL;
+
+    for (size_t load = scheduler->n_stacked ? WORKER_MAX_TASKS : 0; load > 1 && !task;
+         load--) {
+        task = scheduler_steal_from(scheduler, &scheduler->by_load[load]);
+    }
+    return task;
 }
 
 bool
@@ -106,8 +123,27 @@ scheduler_next(struct scheduler *scheduler, struct task **ret_task,
     return task != NULL;
 }
 
+void
+scheduler_learn(struct scheduler *scheduler, int64_t run_ns)
+{
+    size_t depth;
+
+    /* What got longer counts at once: tasks should not wait behind it. */
+    scheduler->mean_run_ns = run_ns > scheduler->mean_run_ns
+                                 ? run_ns
+                                 : (7 * scheduler->mean_run_ns + run_ns) / 8;
+    depth = (size_t)(DEPTH_NS / (scheduler->mean_run_ns + 1)) + MIN_DEPTH;
+    scheduler->depth = depth < WORKER_MAX_TASKS ? depth : WORKER_MAX_TASKS;
+}
+
+bool
+scheduler_has_idle(const struct scheduler *scheduler)
+{
+    return !list_is_empty(&scheduler->by_load[0]);
+}
+
 size_t
 scheduler_n_unserved(const struct scheduler *scheduler)
 {
-    return scheduler->n_waiting + scheduler->n_full;
+    return scheduler->n_waiting + scheduler->n_stacked;
 }

@@ -7,6 +7,7 @@
 #include "pool/board.h"
 #include "pool/channel.h"
 #include "pool/watch.h"
+#include "sys/clock.h"
 #include "sys/descriptor.h"
 #include "sys/interrupt.h"
 #include "sys/shared_memory.h"
@@ -18,8 +19,12 @@ struct server {
     struct watch watch;
     cj_worker_function function;
     void *context;
-    int result; /* of the function, where it ends all */
+    int result;       /* of the function, where it ends all */
+    int64_t began_ns; /* the task */
 };
+
+/* Longer than that a task of several steps does not keep its results to itself. */
+#define STEPS_MAX_NS 20000000
 
 enum serve_outcome {
     SERVE_ENDED = 1, /* no more tasks, for whatever good reason */
@@ -32,7 +37,7 @@ serve_answer(struct server *server, enum frame_kind kind,
     struct frame_head head = {
         .kind = kind,
         .ticket = question->ticket,
-        .number = question->number,
+        .number = (uint64_t)(clock_monotonic_ns() - server->began_ns),
     };
     int r;
 
@@ -66,13 +71,33 @@ static int
 serve_call(struct server *server, enum cj_task_kind kind, const struct frame_head *head,
            struct cj_blob *body)
 {
-    struct cj_task task = {.kind = kind, .number = head->number};
+    struct cj_task task = {
+        .kind = kind,
+        .number = head->number,
+        .place = board_place(server->board, head->ticket),
+    };
     int r;
 
     task.body = TAKE(*body, (struct cj_blob)CJ_BLOB_INIT);
     r = serve_task(server, head, &task);
     cj_blob_done(&task.body);
     return r;
+}
+
+bool
+cj_task_step(struct cj_task *task, uint64_t n_done)
+{
+    struct board_place *place = task->place;
+
+    /* Relaxed: see board.h; nothing else is told by either. */
+    atomic_store_explicit(&place->n_done, n_done, memory_order_relaxed);
+    if (atomic_load_explicit(&place->wanted_back, memory_order_relaxed) ==
+        (atomic_load_explicit(&place->ticket, memory_order_relaxed) & ~BOARD_BEGUN)) {
+        return true;
+    }
+    return clock_coarse_ns() -
+               atomic_load_explicit(&place->began_ns, memory_order_relaxed) >
+           STEPS_MAX_NS;
 }
 
 static int
@@ -114,7 +139,9 @@ serve_next(struct server *server)
     if (!watch_enter(&server->watch)) {
         return SERVE_ENDED;
     }
-    if (kind != CJ_TASK_RUN || board_begin(server->board, head.ticket)) {
+    server->began_ns = clock_monotonic_ns();
+    if (kind != CJ_TASK_RUN ||
+        board_begin(server->board, head.ticket, server->began_ns)) {
         r = serve_call(server, kind, &head, &body);
     }
     watch_leave(&server->watch);

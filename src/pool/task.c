@@ -15,10 +15,17 @@ task_new(uint64_t number, struct message *message, struct message *context,
     }
     list_init(&task->link);
     task->number = task->event.task = number;
+    task->timeout_ns = -1;
     task->message = message_ref(message);
     task->context = message_ref(context);
     *ret_task = task;
     return 0;
+}
+
+bool
+task_is_answered(const struct task *task)
+{
+    return task->number != CJ_POOL_NO_TASK && task->event.kind != CJ_POOL_RETRY;
 }
 
 void

@@ -2,7 +2,11 @@
 
 #include "base/cleanup.h"
 #include "pool/pool.h"
+#include "sys/bell.h"
+#include "sys/clock.h"
+#include "sys/oom.h"
 #include "sys/poller.h"
+#include "sys/socket_pair.h"
 
 #define TURN_MAX_EVENTS 64
 
@@ -12,6 +16,13 @@
 /* --- deaths
  * ------------------------------------------------------------------------------ */
 
+static bool
+pool_was_out_of_memory(const struct cj_pool *pool)
+{
+    return pool->n_oom_kills >= 0 && oom_count(pool->oom_fd) > pool->n_oom_kills;
+}
+
+/* The event lies in `task`: the one that died, or the worker's obituary. */
 static void
 pool_report_death(struct cj_pool *pool, const struct worker *worker, struct task *task,
                   int wait_status)
@@ -20,8 +31,24 @@ pool_report_death(struct cj_pool *pool, const struct worker *worker, struct task
     task->event.pid = worker->process.pid;
     task->event.wait_status = wait_status;
     task->event.error = worker->error;
+    task->event.out_of_memory = pool_was_out_of_memory(pool);
     task_drop_messages(task);
     list_append(&pool->events, &task->link);
+}
+
+/* It is to be run again, of which the worker's obituary tells. */
+static void
+pool_retry(struct cj_pool *pool, struct worker *worker, struct task *task,
+           int wait_status)
+{
+    struct task *obituary = TAKE_PTR(worker->obituary);
+
+    task->n_retries--;
+    obituary->event.task = obituary->number = task->number;
+    obituary->event.n_done = board_n_done(worker->board, task->ticket);
+    pool_report_death(pool, worker, obituary, wait_status);
+    obituary->event.kind = CJ_POOL_RETRY;
+    scheduler_add_first(&pool->scheduler, task);
 }
 
 /* The oldest task of a dead worker is suspected to have killed it if it had begun, or
@@ -36,21 +63,30 @@ task_is_suspect(const struct worker *worker, struct task *task)
 }
 
 static void
+pool_inherit_task(struct cj_pool *pool, struct worker *worker, struct task *task,
+                  int wait_status)
+{
+    if (!task_is_suspect(worker, task)) {
+        scheduler_add_first(&pool->scheduler, task);
+    }
+    else if (task->n_retries > 0 && worker->error != -ETIMEDOUT && worker->obituary) {
+        pool_retry(pool, worker, task, wait_status);
+    }
+    else {
+        task->event.n_done = board_n_done(worker->board, task->ticket);
+        pool_report_death(pool, worker, task, wait_status);
+    }
+}
+
+static void
 pool_inherit(struct cj_pool *pool, struct worker *worker, int wait_status)
 {
     /* The youngest first, because each goes to the front. */
     for (size_t i = worker->n_tasks; i-- > 0;) {
-        struct task *task = worker->tasks[i];
-
-        if (task_is_suspect(worker, task)) {
-            pool_report_death(pool, worker, task, wait_status);
-        }
-        else {
-            scheduler_add_first(&pool->scheduler, task);
-        }
+        pool_inherit_task(pool, worker, worker->tasks[i], wait_status);
     }
     worker->n_tasks = 0;
-    if (!worker->came_ready) {
+    if (!worker->came_ready && worker->obituary && !worker->is_surplus) {
         pool_report_death(pool, worker, TAKE_PTR(worker->obituary), wait_status);
     }
 }
@@ -75,24 +111,46 @@ pool_lose_worker(struct cj_pool *pool, struct worker *worker)
     pool_inherit(pool, worker, r < 0 ? -1 : wait_status);
 }
 
-void
-pool_drop_worker(struct cj_pool *pool, struct worker *worker, int error)
+/* Nothing more comes from it or goes to it; its process has not ended yet. */
+static bool
+pool_let_go(struct cj_pool *pool, struct worker *worker)
 {
     if (!worker_move(worker, WORKER_FELL_OUT)) {
-        return;
+        return false;
     }
-    worker->error = error;
     pool->n_alive--;
-    if (!worker->came_ready) {
-        pool->n_starting--;
-        pool->n_stillborn++;
-    }
+    pool->n_starting -= !worker->came_ready;
     scheduler_forget(&pool->scheduler, worker);
     list_remove(&worker->flush_link);
     list_remove(&worker->unread_link);
     poller_remove(pool->poller_fd, worker->fd);
+    return true;
+}
+
+void
+pool_drop_worker(struct cj_pool *pool, struct worker *worker, int error)
+{
+    if (!pool_let_go(pool, worker)) {
+        return;
+    }
+    worker->error = error;
+    pool->n_stillborn += !worker->came_ready;
     process_kill(&worker->process);
     if (worker->process.watch_fd < 0) {
+        pool_lose_worker(pool, worker);
+    }
+}
+
+void
+pool_dismiss_worker(struct cj_pool *pool, struct worker *worker)
+{
+    worker->is_surplus = true;
+    if (!pool_let_go(pool, worker)) {
+        return;
+    }
+    socket_pair_finish(worker->fd);
+    if (worker->process.watch_fd < 0) {
+        process_kill(&worker->process);
         pool_lose_worker(pool, worker);
     }
 }
@@ -123,6 +181,24 @@ pool_take_ready(struct cj_pool *pool, struct worker *worker)
     return 0;
 }
 
+/* There are more workers than are wanted, and this one has come to the end of a task:
+ * the others do what it has not begun. */
+static void
+pool_thin_out(struct cj_pool *pool, struct worker *worker)
+{
+    struct task *task;
+
+    while (worker->n_tasks > 0 && (task = worker_take_back(worker))) {
+        scheduler_add_first(&pool->scheduler, task);
+    }
+    if (worker->n_tasks == 0) {
+        pool_dismiss_worker(pool, worker);
+    }
+    else {
+        scheduler_note(&pool->scheduler, worker);
+    }
+}
+
 static int
 pool_take_answer(struct cj_pool *pool, struct worker *worker,
                  const struct frame_head *head, struct cj_blob *body)
@@ -138,8 +214,13 @@ pool_take_answer(struct cj_pool *pool, struct worker *worker,
     task_drop_messages(task);
     task->event.kind = head->kind == FRAME_RESULT ? CJ_POOL_RESULT : CJ_POOL_FAILURE;
     task->event.pid = worker->process.pid;
+    task->event.run_ns = (int64_t)head->number;
+    scheduler_learn(&pool->scheduler, task->event.run_ns);
     task->event.body = TAKE(*body, (struct cj_blob)CJ_BLOB_INIT);
     list_append(&pool->events, &task->link);
+    if (pool->n_alive > pool->n_workers) {
+        pool_thin_out(pool, worker);
+    }
     return 0;
 }
 
@@ -172,8 +253,9 @@ pool_take_messages(struct cj_pool *pool, struct worker *worker)
     int r;
 
     list_remove(&worker->unread_link);
-    while ((r = pool_take_message(pool, worker)) == 0) {
-    }
+    do {
+        r = pool_take_message(pool, worker);
+    } while (r == 0 && worker->state < WORKER_LEAVING);
     if (r == -ENOMEM) {
         list_append(&pool->unread, &worker->unread_link);
         return r;
@@ -251,6 +333,64 @@ pool_take_unread(struct cj_pool *pool)
     return r;
 }
 
+/* Kill the workers whose task has taken too long. Returns when the next one will have.
+ */
+static int64_t
+pool_check_deadlines(struct cj_pool *pool)
+{
+    int64_t now = clock_monotonic_ns(), first = INT64_MAX;
+    struct list *next;
+
+    for (struct list *link = pool->workers.next; link != &pool->workers; link = next) {
+        struct worker *worker = LIST_ITEM(link, struct worker, link);
+        int64_t deadline = worker_is_open(worker) ? worker_deadline(worker) : INT64_MAX;
+
+        next = link->next;
+        if (deadline <= now) {
+            pool_drop_worker(pool, worker, -ETIMEDOUT);
+        }
+        else if (deadline < first) {
+            first = deadline;
+        }
+    }
+    return first;
+}
+
+/* How long to sleep at most. A task that begins meanwhile has its whole time before it.
+ */
+static int64_t
+pool_sleep_ns(struct cj_pool *pool, int64_t timeout_ns)
+{
+    int64_t left_ns;
+
+    if (pool->task_timeout_ns >= 0 || pool->has_deadlines) {
+        pool->has_deadlines = true;
+        left_ns = deadline_left_ns(pool_check_deadlines(pool));
+        if (left_ns < 0 ||
+            (pool->task_timeout_ns >= 0 && left_ns > pool->task_timeout_ns)) {
+            left_ns = pool->task_timeout_ns;
+        }
+        if (left_ns >= 0 && (timeout_ns < 0 || left_ns < timeout_ns)) {
+            timeout_ns = left_ns;
+        }
+    }
+    return list_is_empty(&pool->events) ? timeout_ns : 0;
+}
+
+static int
+pool_wait(struct cj_pool *pool, int64_t timeout_ns, struct poller_event *events,
+          size_t *ret_n)
+{
+    int r;
+
+    pool->is_asleep = true;
+    mutex_unlock(&pool->lock);
+    r = poller_wait(pool->poller_fd, timeout_ns, events, TURN_MAX_EVENTS, ret_n);
+    mutex_lock(&pool->lock);
+    pool->is_asleep = false;
+    return r;
+}
+
 int
 pool_turn(struct cj_pool *pool, int64_t timeout_ns)
 {
@@ -260,17 +400,21 @@ pool_turn(struct cj_pool *pool, int64_t timeout_ns)
 
     pool_bury(pool);
     r = pool_take_unread(pool);
-    if (r < 0) {
-        return r;
+    if (r == 0) {
+        r = pool_wait(pool, pool_sleep_ns(pool, timeout_ns), events, &n);
     }
-    r = poller_wait(pool->poller_fd, list_is_empty(&pool->events) ? timeout_ns : 0,
-                    events, TURN_MAX_EVENTS, &n);
     if (r < 0) {
         return r;
     }
     for (size_t i = 0; i < n; i++) {
-        r = pool_take_event(pool, &events[i]);
-        first_r = first_r < 0 ? first_r : r;
+        if (events[i].tag == TAG_BELL) {
+            (void)bell_take(pool->bell_fd);
+            r = atomic_exchange(&pool->is_woken, false) ? CJ_POOL_WOKEN : 0;
+        }
+        else {
+            r = pool_take_event(pool, &events[i]);
+        }
+        first_r = first_r != 0 ? first_r : r;
     }
     return first_r;
 }

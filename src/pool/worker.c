@@ -138,7 +138,9 @@ worker_is_open(const struct worker *worker)
 static uint64_t
 worker_free_place(const struct worker *worker)
 {
-    return worker->n_tasks > 0 ? (worker->tasks[0]->ticket + 1) % BOARD_N_PLACES : 0;
+    return worker->n_tasks > 0
+               ? (worker->tasks[0]->ticket + worker->n_tasks) % BOARD_N_PLACES
+               : 0;
 }
 
 void
@@ -180,6 +182,39 @@ worker_unsend(struct worker *worker, const struct task *task)
         message_unref(worker->context);
         worker->context = NULL;
     }
+}
+
+void
+worker_set_idle_ns(struct worker *worker, int64_t idle_ns)
+{
+    /* Relaxed: the worker looks when it goes to sleep next. */
+    atomic_store_explicit(&worker->board->idle_ns, idle_ns, memory_order_relaxed);
+}
+
+struct task *
+worker_find(const struct worker *worker, uint64_t number)
+{
+    for (size_t i = 0; i < worker->n_tasks; i++) {
+        if (worker->tasks[i]->number == number) {
+            return worker->tasks[i];
+        }
+    }
+    return NULL;
+}
+
+int64_t
+worker_deadline(struct worker *worker)
+{
+    const struct task *task = worker->n_tasks > 0 ? worker->tasks[0] : NULL;
+    int64_t deadline;
+
+    if (!task || task->timeout_ns < 0 ||
+        !board_has_begun(worker->board, task->ticket) ||
+        __builtin_add_overflow(board_began_ns(worker->board, task->ticket),
+                               task->timeout_ns, &deadline)) {
+        return INT64_MAX;
+    }
+    return deadline;
 }
 
 struct task *

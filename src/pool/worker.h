@@ -34,7 +34,8 @@ struct worker {
     enum worker_state state;
     bool came_ready;         /* once */
     bool is_writing;         /* the poller watches for room in the socket */
-    bool is_noted_full;      /* the scheduler's: counted in its `n_full` */
+    bool is_noted_stacked;   /* the scheduler's: counted in its `n_stacked` */
+    bool is_surplus;         /* leaves when it has no task */
     int error;               /* why it was made to fall out: 0, -EPROTO */
     struct list link;        /* among all workers of the pool, or its dead ones */
     struct list load_link;   /* the scheduler's */
@@ -65,6 +66,12 @@ bool worker_move(struct worker *worker, enum worker_happening happening);
 /* It can be given tasks. */
 bool worker_is_open(const struct worker *worker);
 
+/* After how long without a task it leaves; < 0: never. */
+void worker_set_idle_ns(struct worker *worker, int64_t idle_ns);
+
+/* One of its tasks, or NULL. */
+struct task *worker_find(const struct worker *worker, uint64_t number);
+
 /* Queue a task, and its context where needed, under a ticket made from `serial`
  * (counted by the pool, from 1). Takes the task over. */
 void worker_give(struct worker *worker, struct task *task, uint64_t serial);
@@ -74,5 +81,8 @@ struct task *worker_take_back(struct worker *worker);
 
 /* Take the oldest one out, because it was answered or the worker is dead. */
 struct task *worker_take_oldest(struct worker *worker);
+
+/* When its task, if it has begun one, is to be stopped; INT64_MAX: never. */
+int64_t worker_deadline(struct worker *worker);
 
 #endif

@@ -19,4 +19,7 @@ void mutex_lock(struct mutex *mutex);
 
 void mutex_unlock(struct mutex *mutex);
 
+/* For AUTO(): unlocks what the variable points to, unless that is NULL. */
+void mutex_unlock_p(struct mutex **mutex);
+
 #endif

@@ -7,7 +7,7 @@ clock_read_ns(clockid_t clock)
 {
     struct timespec now;
 
-    /* Fails for unknown clocks only, and these two exist on every kernel. */
+    /* Fails for unknown clocks only, and these exist on every kernel. */
     (void)clock_gettime(clock, &now);
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
@@ -16,6 +16,12 @@ int64_t
 clock_monotonic_ns(void)
 {
     return clock_read_ns(CLOCK_MONOTONIC);
+}
+
+int64_t
+clock_coarse_ns(void)
+{
+    return clock_read_ns(CLOCK_MONOTONIC_COARSE);
 }
 
 int64_t

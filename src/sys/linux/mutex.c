@@ -25,3 +25,11 @@ mutex_unlock(struct mutex *mutex)
 {
     (void)pthread_mutex_unlock(&mutex->handle);
 }
+
+void
+mutex_unlock_p(struct mutex **mutex)
+{
+    if (*mutex) {
+        mutex_unlock(*mutex);
+    }
+}
