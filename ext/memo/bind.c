@@ -136,14 +136,17 @@ bind_extras(const struct bind_table *table, PyObject *star, PyObject *star_star,
     if (result->keywords && bind_add(table, star_star, result->keywords, result) < 0) {
         return -1;
     }
-    return 0;
+    if (table->bound_name == Py_None) {
+        return 0;
+    }
+    return bind_add(table, table->bound_name, table->bound_value, result);
 }
 
-/* Room for every parameter and the two extras, twice: names and values. */
+/* Room for every parameter and the three extras, twice: names and values. */
 static int
 bind_room(const struct bind_table *table, struct bind_result *result)
 {
-    size_t n = (size_t)PyTuple_GET_SIZE(table->names) + 2;
+    size_t n = (size_t)PyTuple_GET_SIZE(table->names) + 3;
     PyObject **room = result->room;
 
     if (2 * n > sizeof(result->room) / sizeof(result->room[0])) {

@@ -3,7 +3,8 @@
  *
  * `f(1, 2)`, `f(1, b=2)` and `f(a=1, b=2)` bind alike, and so do defaults given and not
  * given. Positional arguments beyond the parameters are collected under the name "*",
- * keywords beyond them under "**", when the function takes such. */
+ * keywords beyond them under "**", when the function takes such. What a callable brings
+ * along (a method's object, a partial's arguments) counts as one argument more. */
 
 #ifndef EXT_MEMO_BIND_H
 #define EXT_MEMO_BIND_H
@@ -13,10 +14,12 @@
 /* A function's parameters: positional-only ones first, then those that may be given
  * either way, then keyword-only ones. */
 struct bind_table {
-    PyObject *names;    /* tuple of str, interned */
-    PyObject *defaults; /* tuple: the default, or `bind_missing` for none */
-    PyObject *missing;  /* the object that stands for "no default" */
-    PyObject *ignored;  /* frozenset of names whose values are left out */
+    PyObject *names;      /* tuple of str, interned */
+    PyObject *defaults;   /* tuple: the default, or `bind_missing` for none */
+    PyObject *missing;    /* the object that stands for "no default" */
+    PyObject *ignored;    /* frozenset of names whose values are left out */
+    PyObject *bound_name; /* str, or None: nothing is brought along */
+    PyObject *bound_value;
     Py_ssize_t n_positional_only;
     Py_ssize_t n_positional; /* with the positional-only ones */
     int takes_varargs;

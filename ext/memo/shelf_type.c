@@ -155,6 +155,32 @@ shelf_get(PyObject *op, PyObject *key)
 }
 
 PyDoc_STRVAR(
+    shelf_about_doc,
+    "about($self, key, /)\n--\n\n"
+    "The metadata of a key's entry, as (outcome, bytes): the entry is checked\n"
+    "as a whole, its value is not decoded. None without an entry.");
+
+static PyObject *
+shelf_about(PyObject *op, PyObject *key)
+{
+    struct cj_entry entry = CJ_ENTRY_INIT;
+    const uint8_t *bytes;
+    PyObject *meta;
+    int r;
+
+    if (!key_converter(key, &bytes)) {
+        return NULL;
+    }
+    r = shelf_read(op, bytes, &entry);
+    if (r != 0) {
+        return r < 0 ? NULL : Py_BuildValue("iO", r, Py_None);
+    }
+    meta = PyBytes_FromStringAndSize(entry.meta.data, (Py_ssize_t)entry.meta.size);
+    cj_entry_done(&entry);
+    return meta ? Py_BuildValue("iN", 0, meta) : NULL;
+}
+
+PyDoc_STRVAR(
     shelf_claim_doc,
     "claim($self, key, wait=True, /)\n--\n\n"
     "After get() found nothing: the entry, or the right to compute it.\n\n"
@@ -385,6 +411,7 @@ shelf_path(PyObject *op, void *Py_UNUSED(closure))
 
 static PyMethodDef shelf_methods[] = {
     {"get", shelf_get, METH_O, shelf_get_doc},
+    {"about", shelf_about, METH_O, shelf_about_doc},
     {"claim", shelf_claim_method, METH_VARARGS, shelf_claim_doc},
     {"put", shelf_put, METH_VARARGS, shelf_put_doc},
     {"has", shelf_has, METH_O, shelf_has_doc},

@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from cjoblib.compressor import register_compressor
     from cjoblib.hashing import hash
     from cjoblib.logger import Logger, PrintTime
-    from cjoblib.memory import MemorizedFunc, Memory
+    from cjoblib.memory import (
+        MemorizedFunc,
+        MemorizedResult,
+        Memory,
+        expires_after,
+        register_store_backend,
+    )
     from cjoblib.numpy_pickle import dump, load
     from cjoblib.parallel import (
         Parallel,
@@ -29,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Logger",
     "MemorizedFunc",
+    "MemorizedResult",
     "Memory",
     "Parallel",
     "PrintTime",
@@ -38,10 +45,12 @@ __all__ = [
     "delayed",
     "dump",
     "effective_n_jobs",
+    "expires_after",
     "hash",
     "install_as_joblib",
     "load",
     "register_compressor",
+    "register_store_backend",
     "wrap_non_picklable_objects",
 ]
 
@@ -49,6 +58,7 @@ _HOME = {
     "__version__": ("_core", "version"),
     "Logger": ("logger", "Logger"),
     "MemorizedFunc": ("memory", "MemorizedFunc"),
+    "MemorizedResult": ("memory", "MemorizedResult"),
     "Memory": ("memory", "Memory"),
     "Parallel": ("parallel", "Parallel"),
     "PrintTime": ("logger", "PrintTime"),
@@ -57,10 +67,12 @@ _HOME = {
     "delayed": ("parallel", "delayed"),
     "dump": ("numpy_pickle", "dump"),
     "effective_n_jobs": ("parallel", "effective_n_jobs"),
+    "expires_after": ("memory", "expires_after"),
     "hash": ("hashing", "hash"),
     "install_as_joblib": ("_install", "install_as_joblib"),
     "load": ("numpy_pickle", "load"),
     "register_compressor": ("compressor", "register_compressor"),
+    "register_store_backend": ("memory", "register_store_backend"),
     "wrap_non_picklable_objects": (
         "_cloudpickle_wrapper",
         "wrap_non_picklable_objects",
@@ -69,6 +81,7 @@ _HOME = {
 
 _MODULES = frozenset(
     {
+        "_store_backends",
         "backports",
         "compressor",
         "disk",

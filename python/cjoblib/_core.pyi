@@ -3,7 +3,7 @@ from os import PathLike
 from pickle import PickleBuffer, PicklingError
 from typing import Any, Generic, Literal, ParamSpec, Protocol, TypeVar, final
 
-from typing_extensions import Buffer, Self
+from typing_extensions import Buffer
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -59,6 +59,7 @@ class Shelf:
     @property
     def path(self) -> str: ...
     def get(self, key: bytes, /) -> tuple[int, bytes | None, Any]: ...
+    def about(self, key: bytes, /) -> tuple[int, bytes | None]: ...
     def claim(
         self, key: bytes, wait: bool = True, /
     ) -> tuple[int, bytes | None, Any, Lease | None]: ...
@@ -90,28 +91,34 @@ class Store:
     def check(self, fix: bool = False, /) -> dict[str, int]: ...
 
 class Memo(Generic[P, R]):
+    _shelf: Shelf | None
     _verbose: int
+    _watch: tuple[Any, ...] | None
     @property
     def func(self) -> Callable[P, R]: ...
-    @property
-    def _shelf(self) -> Shelf | None: ...
-    def __new__(
-        cls,
+    def __init__(
+        self,
         func: Callable[P, R],
-        shelf: Shelf | None,
-        names: tuple[str, ...],
-        defaults: tuple[Any, ...],
-        missing: object,
-        ignored: frozenset[str],
-        n_positional_only: int,
-        n_positional: int,
-        takes_varargs: bool,
-        takes_keywords: bool,
+        rules: tuple[
+            tuple[str, ...],
+            tuple[Any, ...],
+            object,
+            frozenset[str],
+            int,
+            int,
+            bool,
+            bool,
+            str | None,
+            object,
+        ],
         verbose: int,
+        key_function: Callable[..., object] | None,
+        is_asked: bool,
         /,
-    ) -> Self: ...
+    ) -> None: ...
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
     def _key(self, *args: P.args, **kwargs: P.kwargs) -> bytes | None: ...
+    def _make_ready(self) -> None: ...
 
 @final
 class Pool:

@@ -56,7 +56,7 @@ def get_func_code(func: Callable[..., Any]) -> tuple[str, str | None, int]:
     try:
         return _source(func, code)
     except _NO_SOURCE:
-        return _fingerprint(code), code.co_filename, NO_LINE
+        return code_fingerprint(code), code.co_filename, NO_LINE
 
 
 def _source(func: Callable[..., Any], code: types.CodeType) -> tuple[str, str, int]:
@@ -73,7 +73,7 @@ def _source(func: Callable[..., Any], code: types.CodeType) -> tuple[str, str, i
     return source, code.co_filename, 1
 
 
-def _fingerprint(code: types.CodeType) -> str:
+def code_fingerprint(code: types.CodeType) -> str:
     """Digest what the code does, and not where it stands or when it was compiled."""
     return _digest(_code_text(code).encode("utf-8", "backslashreplace"))
 

@@ -1,392 +1,101 @@
 """Disk-cached function calls: ``Memory(location).cache(function)``.
 
-A call's key is the digest of its arguments, its place in the store is named after the
+A call's key is the digest of its arguments; its place in the store is named after the
 function and the version of its code. Looking a call up is C from end to end
-(``cjoblib._core.Memo``); what happens once per function or once per computation is here.
+(``cjoblib._core.Memo``); what happens once per function or once per computation is in
+the modules beside this one:
+
+    _identity, _project   what a function is
+    _memorized            what happens around a call
+    _memo_code            what a change of code means
+    _native_store         the C library's store; _store_backends: stores in Python
 """
 
 from __future__ import annotations
 
+import datetime
 import functools
+import inspect
 import os
-import sys
 import time
-import types
 import warnings
-from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, ParamSpec, TypeVar, overload
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, ParamSpec, TypeVar, overload
 
-from cjoblib import _core
+from cjoblib import _identity
+from cjoblib._memo_async import AsyncMemorizedFunc
+from cjoblib._memo_code import (
+    _FUNCTION_HASHES,
+    JobLibCollisionWarning,
+    extract_first_line,
+)
+from cjoblib._memo_code import build_func_identifier as _build_func_identifier
+from cjoblib._memo_options import (
+    Options,
+    bytes_of,
+    checked_callback,
+    checked_options,
+    checked_track,
+    expires_after,
+    one_location,
+    refuse_generators,
+)
+from cjoblib._memo_report import CheckResult, Entry, check, entries, info
+from cjoblib._memo_results import (
+    AsyncNotMemorizedFunc,
+    MemorizedResult,
+    NotMemorizedFunc,
+    NotMemorizedResult,
+)
+from cjoblib._memorized import MemorizedFunc
+from cjoblib._native_store import LocalStoreBackend
+from cjoblib._packed import method
+from cjoblib._store_backends import (
+    CacheWarning,
+    FileSystemStoreBackend,
+    StoreBackendBase,
+)
+from cjoblib._stores import (
+    _STORE_BACKENDS,
+    check_options,
+    place_in,
+    register_store_backend,
+)
+from cjoblib._stores import make_store as _store_backend_factory
 
 # Importing it also says how other libraries' classes are hashed.
 from cjoblib.hashing import UnhashableError
+from cjoblib.logger import Logger
 
-__all__ = ["CacheWarning", "MemorizedFunc", "Memory", "UnhashableError"]
+__all__ = [
+    "_FUNCTION_HASHES",
+    "_STORE_BACKENDS",
+    "AsyncMemorizedFunc",
+    "AsyncNotMemorizedFunc",
+    "CacheWarning",
+    "CheckResult",
+    "Entry",
+    "FileSystemStoreBackend",
+    "JobLibCollisionWarning",
+    "MemorizedFunc",
+    "MemorizedResult",
+    "Memory",
+    "NotMemorizedFunc",
+    "NotMemorizedResult",
+    "StoreBackendBase",
+    "UnhashableError",
+    "_build_func_identifier",
+    "_store_backend_factory",
+    "expires_after",
+    "extract_first_line",
+    "register_store_backend",
+]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class _Missing:
-    """Stands for the default of a parameter that has none."""
-
-
-_MISSING = _Missing()
-
-
-class CacheWarning(UserWarning):
-    """Something kept a result from being stored or read; the call itself was computed."""
-
-
-# --- what a function is --------------------------------------------------------------------
-
-
-class _Table(NamedTuple):
-    """A signature as ``_core.Memo`` wants it."""
-
-    names: tuple[str, ...]
-    defaults: tuple[Any, ...]
-    n_positional_only: int
-    n_positional: int
-    takes_varargs: bool
-    takes_keywords: bool
-
-
-def _table(func: Callable[..., Any]) -> _Table:
-    import inspect
-
-    try:
-        parameters = list(inspect.signature(func).parameters.values())
-    except (TypeError, ValueError):  # NumPy's ufuncs, some builtins: taken as they come
-        return _Table((), (), 0, 0, True, True)
-    kinds = [p.kind for p in parameters]
-    named = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-    kind = inspect.Parameter
-    n_only = kinds.count(kind.POSITIONAL_ONLY)
-    return _Table(
-        tuple(sys.intern(p.name) for p in named),
-        tuple(_MISSING if p.default is p.empty else p.default for p in named),
-        n_only,
-        n_only + kinds.count(kind.POSITIONAL_OR_KEYWORD),
-        kind.VAR_POSITIONAL in kinds,
-        kind.VAR_KEYWORD in kinds,
-    )
-
-
-def _ignored(table: _Table, ignore: Iterable[str], name: str) -> frozenset[str]:
-    wanted = frozenset(ignore)
-    known = {*table.names}
-    known |= {"*"} if table.takes_varargs else set()
-    known |= {"**"} if table.takes_keywords else set()
-    for argument in sorted(wanted - known):
-        raise ValueError(
-            f"Ignore list: argument '{argument}' is not defined for function {name}"
-        )
-    return wanted
-
-
-def _code_digest(code: types.CodeType, digest: _core.Digest) -> None:
-    """Take in a code object: what it does, not where it stands."""
-    digest.update(code.co_code)
-    digest.update(repr((code.co_names, code.co_varnames, code.co_freevars)).encode())
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            _code_digest(constant, digest)
-        else:
-            digest.update(_core.canonical_hash(constant).encode())
-
-
-def _version(func: Callable[..., Any]) -> bytes:
-    """The version of a function's code, 16 bytes.
-
-    The source text where there is one; the bytecode where there is none, and for lambdas
-    too, of which one line can hold several.
-    """
-    import inspect
-
-    digest = _core.Digest("xxh128")
-    func = inspect.unwrap(func)
-    inner = func
-    while isinstance(inner, functools.partial):
-        inner = inner.func
-    inner = getattr(inner, "__func__", inner)
-    code = getattr(inner, "__code__", None)
-    try:
-        source = inspect.getsource(inner)
-    except (OSError, TypeError):
-        source = ""
-    digest.update(source.encode("utf-8", "surrogatepass"))
-    if isinstance(code, types.CodeType) and (not source or code.co_name == "<lambda>"):
-        _code_digest(code, digest)
-    for bound in _bound(func):
-        digest.update(_core.canonical_hash(bound).encode())
-    return digest.digest()
-
-
-def _bound(func: Any) -> list[Any]:
-    """Values that a callable carries along: they are part of what it computes."""
-    found: list[Any] = []
-    while isinstance(func, functools.partial):
-        found += [func.args, func.keywords]
-        func = func.func
-    if isinstance(func, types.MethodType):
-        found.append(func.__self__)
-    return found
-
-
-# --- one function --------------------------------------------------------------------------
-
-
-class MemorizedFunc(_core.Memo[P, R]):
-    """A function whose results are kept on disk. Made by :meth:`Memory.cache`.
-
-    Attributes
-    ----------
-    func : callable
-        The function itself.
-    func_id : str
-        Its name in the store: the module's path and the function's name, with ``/``.
-    ignore : list of str
-        Arguments that make no difference to the result.
-    """
-
-    func_id: str
-    ignore: list[str]
-    _location: str | None
-    _version: bytes
-
-    def __new__(
-        cls,
-        func: Callable[P, R],
-        store: _core.Store | None,
-        *,
-        location: str | None = None,
-        ignore: Iterable[str] = (),
-        verbose: int = 1,
-        version: bytes | None = None,
-        func_id: str | None = None,
-    ) -> MemorizedFunc[P, R]:
-        if func_id is None:
-            func_id = _func_id(func)
-        if version is None:
-            version = _version(func)
-        shelf = store.shelf(func_id, version) if store is not None else None
-        table = _table(func)
-        ignored = _ignored(table, ignore, func_id.rpartition("/")[2])
-        self = super().__new__(
-            cls,
-            func,
-            shelf,
-            table.names,
-            table.defaults,
-            _MISSING,
-            ignored,
-            *table[2:],
-            verbose,
-        )
-        functools.update_wrapper(self, func)
-        self.func_id = func_id
-        self.ignore = sorted(ignored)
-        self._location = location
-        self._version = version
-        return self
-
-    # The C part calls the following by name.
-
-    def _compute(self, key: bytes, outcome: int, args: Any, kwargs: Any) -> Any:
-        """Compute a call that has no entry, store the result, return it."""
-        if outcome > _core.MISS:
-            self._warn_refused(key, outcome)
-        if self._verbose > 0:
-            self._print_calling(args, kwargs)
-        begun = time.time()
-        value = self.func(*args, **kwargs)
-        seconds = time.time() - begun
-        self._store(key, value, seconds)
-        if self._verbose > 0:
-            self._print_duration(seconds)
-        return value
-
-    def _load_failed(self, key: bytes, error: BaseException) -> None:
-        warnings.warn(
-            f"the entry {self._path(key)} could not be loaded "
-            f"({type(error).__name__}: {error}); the call is computed again",
-            CacheWarning,
-            stacklevel=2,
-        )
-
-    def _loading(self, key: bytes) -> None:
-        from cjoblib.logger import format_time
-
-        self._load_begun = time.time()
-        name = self.func_id.rpartition("/")[2]
-        since = format_time(max(0.0, self._load_begun - _BEGUN))
-        what = f"{name} from {self._path(key)}" if self._verbose > 10 else f"{name}..."
-        print(f"[Memory]{since}: Loading {what}")
-
-    def _loaded(self) -> None:
-        self._print_duration(time.time() - self._load_begun, " cache loaded")
-
-    # Messages.
-
-    def _warn_refused(self, key: bytes, outcome: int) -> None:
-        if outcome == _core.CORRUPT:
-            what = "is damaged"
-        else:
-            what = (
-                "is a link, or a file or folder of another owner, and was not touched"
-            )
-        warnings.warn(
-            f"the entry {self._path(key)} {what}; the call is computed again",
-            CacheWarning,
-            stacklevel=4,
-        )
-
-    def _print_calling(self, args: Any, kwargs: Any) -> None:
-        from cjoblib.func_inspect import format_call
-
-        print(format_call(self.func, args, kwargs))
-
-    def _print_duration(self, seconds: float, what: str = "") -> None:
-        from cjoblib.logger import format_time
-
-        name = self.func_id.rpartition("/")[2]
-        print(f"{name}{what} - {format_time(seconds)}".rjust(80, "_"))
-
-    # Storing.
-
-    def _store(self, key: bytes, value: Any, seconds: float) -> None:
-        import json
-
-        assert self._shelf is not None
-        metadata = json.dumps(
-            {"seconds": round(seconds, 6), "time": time.time()}
-        ).encode()
-        try:
-            self._shelf.put(key, metadata, value)
-        except Exception as why:
-            warnings.warn(
-                f"the result of {self.func_id} was not stored in {self._path(key)}: "
-                f"{type(why).__name__}: {why}",
-                CacheWarning,
-                stacklevel=4,
-            )
-
-    def _path(self, key: bytes) -> str:
-        assert self._shelf is not None
-        return os.path.join(self._shelf.path, key.hex())
-
-    # The interface for users.
-
-    def call(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Compute the call, whatever the cache holds, and store the result."""
-        key = self._key(*args, **kwargs) if self._shelf is not None else None
-        if key is None:
-            return self.func(*args, **kwargs)
-        value: R = self._compute(key, _core.MISS, args, kwargs)
-        return value
-
-    def check_call_in_cache(self, *args: P.args, **kwargs: P.kwargs) -> bool:
-        """Whether there is an entry for the call; its content is not looked at."""
-        key = self._key(*args, **kwargs) if self._shelf is not None else None
-        return key is not None and self._shelf is not None and self._shelf.has(key)
-
-    def clear(self, warn: bool = True) -> None:
-        """Remove all results of the function, of every version of its code."""
-        if self._shelf is None:
-            return
-        if warn and self._verbose > 0:
-            warnings.warn(f"Clearing function cache {self._shelf.path}", stacklevel=2)
-        self._shelf.clear()
-
-    def __reduce__(self) -> Any:
-        if _is_global(self):
-            return self.__qualname__  # type: ignore[attr-defined]
-        state = (
-            self._location,
-            self.ignore,
-            self._verbose,
-            self._version,
-            self.func_id,
-        )
-        return _rebuild, (type(self), self.func, *state)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(func={self.func}, location={self._location})"
-
-
-_BEGUN = time.time()
-
-_STORE_BACKENDS: dict[str, type[_core.Store]] = {"local": _core.Store}
-"""Stores by the name that ``Memory(backend=...)`` takes."""
-
-
-def _is_global(function: Any) -> bool:
-    """Whether an import of its module gives this very object (a decorated function)."""
-    module = getattr(function, "__module__", None)
-    if module in (None, "__main__") or "__qualname__" not in vars(function):
-        return False
-    found = sys.modules.get(module)
-    for part in function.__qualname__.split("."):
-        found = getattr(found, part, None)
-    return found is function
-
-
-def _rebuild(
-    kind: type[MemorizedFunc[..., Any]],
-    func: Callable[..., Any],
-    location: str | None,
-    ignore: list[str],
-    verbose: int,
-    version: bytes,
-    func_id: str,
-) -> MemorizedFunc[..., Any]:
-    return kind(
-        func,
-        _store(location),
-        location=location,
-        ignore=ignore,
-        verbose=verbose,
-        version=version,
-        func_id=func_id,
-    )
-
-
-def _func_id(func: Callable[..., Any]) -> str:
-    from cjoblib.func_inspect import get_func_name
-
-    modules, name = get_func_name(func)
-    return "/".join(_component(part) for part in (*modules, name) if part) or "unknown"
-
-
-def _component(name: str) -> str:
-    """A name as one component of a path; the store itself escapes what else is unsafe."""
-    name = name.encode("utf-8", "backslashreplace").decode()
-    return name.replace("%", "%25").replace("/", "%2F").replace("\0", "%00")
-
-
-def _store(location: str | None, backend: str = "local") -> _core.Store | None:
-    """The store of a folder; None, with a warning, when it can't be had."""
-    if backend not in _STORE_BACKENDS:
-        known = ", ".join(sorted(_STORE_BACKENDS))
-        raise ValueError(f"no store backend is called {backend!r}: there are {known}")
-    if location is None:
-        return None
-    try:
-        return _STORE_BACKENDS[backend](location)
-    except OSError as why:
-        warnings.warn(
-            f"nothing is cached: the folder {location} can't be used: {why}",
-            CacheWarning,
-            stacklevel=4,
-        )
-        return None
-
-
-# --- a folder of results -------------------------------------------------------------------
-
-
-class Memory:
+class Memory(Logger):
     """A folder in which results of function calls are kept.
 
     Parameters
@@ -395,17 +104,58 @@ class Memory:
         The folder; ``~`` is the home folder. It is made when needed. None: nothing is
         kept, functions are called as they are.
     backend : str, default 'local'
-        The kind of store; ``'local'`` is a folder of a file system.
+        The kind of store. ``'local'`` is a folder of a file system in cjoblib's own
+        format, ``'joblib'`` one that is shared with joblib; see also
+        :func:`register_store_backend`.
+    mmap_mode : {None, 'r', 'r+', 'w+', 'c'}
+        Arrays in results are mapped from the file, read-only (`'r'`) or as a private
+        copy that is made as it is written to (all others). None: they are read.
+    compress : bool, int, str or (str, int), default False
+        Compress results, as for :func:`cjoblib.dump`. They can't be mapped then.
     verbose : int, default 1
         0: silent; 1: each computation is printed; 2: each load too; 11: with paths.
+    backend_options : dict
+        What a registered backend takes.
     cachedir : str or path
         The old name of `location`; deprecated.
+    durable : bool, default False
+        A stored result survives a power cut. Otherwise the newest ones may be lost
+        then; they are computed again.
+    max_bytes : int or str, optional
+        The most that results may take together, such as ``'10G'``: those that were
+        used longest ago make room for new ones.
+    ttl, min_seconds, on_change, track
+        For all functions that do not have their own.
 
     Notes
     -----
+    Options of :meth:`cache` beyond joblib's:
+
+    key : callable
+        Called with the call's arguments: what it returns takes their place in telling
+        calls apart.
+    ttl : float or datetime.timedelta
+        Seconds after which a result is computed again.
+    min_seconds : float
+        Calls that take less time are not stored.
+    on_change : {'clear', 'keep', 'ignore'}
+        When the function's code has changed, results of the old code are removed; or
+        kept, should it come back; or served all the same.
+    version : str or int
+        Stands for the code: what the code is makes no difference then.
+    depends : list
+        Functions, classes, modules and values that belong to the function's code.
+    track : {None, 'project'}
+        `'project'`: the functions and constants of your own that the function refers
+        to, and what they refer to, belong to its code. Your own is what neither Python
+        nor an installed package brings.
+
+    Values that a function has captured belong to it as they were when it was first
+    used; those that it sets itself (``nonlocal``) do not.
+
     A result that can't be stored or read back (full disk, folder without permission,
-    damaged file) costs one :class:`CacheWarning` that names the path; the call itself is
-    computed and its result returned.
+    damaged file) costs one :class:`CacheWarning` that names the path; the call itself
+    is computed and its result returned.
 
     Examples
     --------
@@ -422,29 +172,51 @@ class Memory:
         self,
         location: str | os.PathLike[str] | None = None,
         backend: str = "local",
-        *,
+        mmap_mode: str | None = None,
+        compress: bool | int | str | tuple[str, int] = False,
         verbose: int = 1,
+        backend_options: Mapping[str, Any] | None = None,
+        *,
         cachedir: str | os.PathLike[str] | None = None,
+        durable: bool = False,
+        max_bytes: int | str | None = None,
+        ttl: float | datetime.timedelta | None = None,
+        min_seconds: float = 0.0,
+        on_change: str = "clear",
+        track: str | None = None,
     ) -> None:
-        if cachedir is not None:
-            if location is not None:
-                raise ValueError(
-                    "Memory: give location alone; cachedir is its old name"
-                )
-            warnings.warn(
-                "Memory(cachedir=...) is now Memory(location=...)",
-                DeprecationWarning,
-                stacklevel=2,
-            )
-            location = cachedir
-        if location is not None and not isinstance(location, (str, os.PathLike)):
-            raise TypeError(f"location must be a path or None, not {location!r}")
-        self.location: str | None = None
-        if location is not None:
-            self.location = os.path.abspath(os.path.expanduser(location))
+        super().__init__()
+        location = one_location(location, cachedir)
+        if compress:
+            method(compress)
+            if mmap_mode is not None:
+                warnings.warn("Compressed results cannot be memmapped", stacklevel=2)
+        self.location = location
         self.backend = backend
-        self._verbose = int(verbose)
-        self.store = _store(self.location, backend)
+        self.mmap_mode = mmap_mode
+        self.compress = compress
+        self.timestamp: float | None = time.time()
+        self.backend_options = dict(backend_options or {})
+        self._verbose = verbose
+        self._options = checked_options(
+            Options(), ttl=ttl, min_seconds=min_seconds, on_change=on_change
+        )
+        self._track = checked_track(track)
+        check_options(backend, self.backend_options)
+        options = dict(self.backend_options)
+        if durable:
+            options["durable"] = True
+        if max_bytes is not None:
+            options["max_bytes"] = bytes_of(max_bytes)
+        place: Any = location
+        if isinstance(location, str):
+            place = place_in(backend, location)
+        self.store_backend = _store_backend_factory(
+            backend,
+            place,
+            verbose=self._verbose,
+            backend_options=dict(compress=compress, mmap_mode=mmap_mode, **options),
+        )
 
     @overload
     def cache(
@@ -452,6 +224,9 @@ class Memory:
         func: Callable[P, R],
         ignore: list[str] | None = None,
         verbose: int | None = None,
+        mmap_mode: Any = False,
+        cache_validation_callback: Callable[[dict[str, Any]], Any] | None = None,
+        **options: Any,
     ) -> MemorizedFunc[P, R]: ...
 
     @overload
@@ -460,6 +235,9 @@ class Memory:
         func: None = None,
         ignore: list[str] | None = None,
         verbose: int | None = None,
+        mmap_mode: Any = False,
+        cache_validation_callback: Callable[[dict[str, Any]], Any] | None = None,
+        **options: Any,
     ) -> Callable[[Callable[P, R]], MemorizedFunc[P, R]]: ...
 
     def cache(
@@ -467,6 +245,9 @@ class Memory:
         func: Callable[P, R] | None = None,
         ignore: list[str] | None = None,
         verbose: int | None = None,
+        mmap_mode: Any = False,
+        cache_validation_callback: Callable[[dict[str, Any]], Any] | None = None,
+        **options: Any,
     ) -> Any:
         """Keep the results of a function; also a decorator, with and without arguments.
 
@@ -475,56 +256,143 @@ class Memory:
         func : callable
         ignore : list of str, optional
             Names of arguments that make no difference to the result.
-        verbose : int, optional
-            Instead of the memory's own.
-
-        Returns
-        -------
-        MemorizedFunc
+        verbose, mmap_mode : instead of the memory's own
+        cache_validation_callback : callable, optional
+            Called with the metadata of a stored result (`duration`, `input_args`,
+            `time`); if it does not return true, the call is computed again.
+        **options
+            `key`, `ttl`, `min_seconds`, `on_change`, `version`, `depends`, `track`:
+            see :class:`Memory`.
 
         Raises
         ------
         ValueError
-            A name in `ignore` is not an argument of the function.
+            A name in `ignore` is not an argument of the function, or an option has a
+            value that it can't have.
         TypeError
-            `func` can't be called.
+            `func` can't be called, or makes a generator; or there's no such option.
         """
+        callback = checked_callback(cache_validation_callback)
+        chosen = self._chosen(**options)
         if func is None:
-            return functools.partial(self.cache, ignore=ignore, verbose=verbose)
+            options |= {"verbose": verbose, "mmap_mode": mmap_mode, "ignore": ignore}
+            return functools.partial(
+                self.cache, cache_validation_callback=callback, **options
+            )
+        if isinstance(func, (MemorizedFunc, NotMemorizedFunc)):
+            func = func.func
         if not callable(func):
             raise TypeError(f"Memory.cache needs a callable, not {func!r}")
-        if isinstance(func, MemorizedFunc):
-            func = func.func
-        return MemorizedFunc(
+        is_async = inspect.iscoroutinefunction(func)
+        if self.store_backend is None:
+            return (AsyncNotMemorizedFunc if is_async else NotMemorizedFunc)(func)
+        refuse_generators(func)
+        kind: Any = AsyncMemorizedFunc if is_async else MemorizedFunc
+        return kind(
             func,
-            self.store,
-            location=self.location,
-            ignore=ignore or (),
+            self._store_for(mmap_mode),
+            backend=self.backend,
+            ignore=ignore,
+            mmap_mode=self.mmap_mode if mmap_mode is False else mmap_mode,
+            compress=self.compress,
             verbose=self._verbose if verbose is None else verbose,
+            timestamp=self.timestamp,
+            cache_validation_callback=callback,
+            options=chosen,
+        )
+
+    def _store_for(self, mmap_mode: Any) -> Any:
+        """The memory's store, or one like it that maps in another way."""
+        store = self.store_backend
+        if mmap_mode is False or not isinstance(store, LocalStoreBackend):
+            return store
+        return store.with_mmap_mode(mmap_mode)
+
+    def _chosen(
+        self,
+        *,
+        version: str | int | None = None,
+        depends: Iterable[Any] = (),
+        track: Any = False,
+        **options: Any,
+    ) -> Options:
+        """The options of one function, checked."""
+        chosen = checked_options(self._options, **options)
+        track = self._track if track is False else checked_track(track)
+        return chosen._replace(
+            dependencies=_identity.Dependencies(
+                None if version is None else f"{type(version).__name__} {version}",
+                tuple(depends),
+                track is not None,
+            )
         )
 
     def eval(self, func: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Call a function through the cache."""
-        if self.store is None:
+        if self.store_backend is None:
             return func(*args, **kwargs)
         return self.cache(func)(*args, **kwargs)
 
     def clear(self, warn: bool = True) -> None:
         """Remove every result of every function."""
-        if self.store is None:
-            return
-        if warn and self._verbose > 0:
-            warnings.warn(
-                f"Flushing completely the cache {self.location}", stacklevel=2
-            )
-        self.store.clear()
+        if warn:
+            self.warn("Flushing completely the cache")
+        if self.store_backend is not None:
+            self.store_backend.clear()
+            _FUNCTION_HASHES.clear()
+
+    def reduce_size(
+        self,
+        bytes_limit: int | str | None = None,
+        items_limit: int | None = None,
+        age_limit: datetime.timedelta | None = None,
+    ) -> None:
+        """Remove the results that were used longest ago, until the cache fits.
+
+        Parameters
+        ----------
+        bytes_limit : int or str, optional
+            The most that results may take together, such as ``'500M'``.
+        items_limit : int, optional
+            The most results.
+        age_limit : datetime.timedelta, optional
+            Results that were not used for longer go.
+
+        Raises
+        ------
+        ValueError
+            `age_limit` is negative, or `bytes_limit` is no size.
+        """
+        limits = (bytes_limit, items_limit, age_limit)
+        if self.store_backend is not None and limits != (None, None, None):
+            self.store_backend.enforce_store_limits(*limits)
+
+    def check(self, fix: bool = False) -> CheckResult:
+        """Read and check everything that is stored.
+
+        Parameters
+        ----------
+        fix : bool
+            Remove what is damaged, and what dead processes left behind.
+        """
+        return check(self.store_backend, fix)
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield an :class:`Entry` for each stored result, in no order."""
+        return entries(self.store_backend)
+
+    def info(self, msg: str | None = None) -> Any:
+        """Return how much is stored: `entries`, `bytes`, `functions`, `location`.
+
+        With a text it is a logger's `info`, which joblib's `Memory` has too.
+        """
+        if msg is not None:
+            return super().info(msg)
+        return info(self.store_backend)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "store": None}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self.store = _store(self.location, self.backend)
+        return {**vars(self), "timestamp": None}
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(location={self.location})"
+        location = getattr(self.store_backend, "location", None)
+        return f"{type(self).__name__}(location={location})"

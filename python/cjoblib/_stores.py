@@ -1,0 +1,111 @@
+"""The kinds of stores by name, and how one is made."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from cjoblib._native_store import FOLDER, LocalStoreBackend
+from cjoblib._store_backends import FileSystemStoreBackend, StoreBackendBase
+
+_STORE_BACKENDS: dict[str, type[StoreBackendBase]] = {
+    "local": LocalStoreBackend,
+    "joblib": FileSystemStoreBackend,
+}
+"""Stores by the name that ``Memory(backend=...)`` takes; looked up at each use."""
+
+OUR_OPTIONS = frozenset({"compress", "mmap_mode", "durable", "max_bytes"})
+
+
+def register_store_backend(backend_name: str, backend: type[Any]) -> None:
+    """Let ``Memory(backend=backend_name)`` use a store of your own.
+
+    Parameters
+    ----------
+    backend_name : str
+        The name. A registered one can be replaced, `'local'` too.
+    backend : StoreBackendBase subclass
+        What makes the store.
+
+    Raises
+    ------
+    ValueError
+        `backend_name` is not a text, or `backend` no such class.
+    """
+    if not isinstance(backend_name, str):
+        raise ValueError(
+            f"Store backend name should be a string, '{backend_name}' given."
+        )
+    if not (isinstance(backend, type) and issubclass(backend, StoreBackendBase)):
+        raise ValueError(
+            f"Store backend should inherit StoreBackendBase, '{backend}' given."
+        )
+    _STORE_BACKENDS[backend_name] = backend
+
+
+def make_store(
+    backend: str,
+    location: Any,
+    verbose: int = 0,
+    backend_options: Mapping[str, Any] | None = None,
+) -> Any:
+    """Return a store of the kind `backend` at `location`; None for no location.
+
+    A store is returned as it is. Of a location that is no path, None with a warning.
+    """
+    if isinstance(location, StoreBackendBase):
+        return location
+    if location is None:
+        return None
+    if isinstance(location, pathlib.PurePath):
+        location = str(location)
+    if not isinstance(location, str):
+        warnings.warn(
+            f"Instantiating a backend using a {type(location).__name__} as a location "
+            "is not supported by joblib. Returning None instead.",
+            UserWarning,
+            stacklevel=3,
+        )
+        return None
+    location = os.path.expanduser(location)
+    kind = _STORE_BACKENDS.get(backend)
+    if kind is None:
+        known = ", ".join(sorted(_STORE_BACKENDS))
+        raise TypeError(
+            f"Unknown location {location} or backend {backend}: "
+            f"the backends are {known}"
+        )
+    store = kind()
+    store.configure(location, verbose=verbose, backend_options=backend_options or {})
+    return store
+
+
+def place_in(backend: str, location: str) -> str:
+    """The folder that a store makes in a folder that the user names."""
+    native = _STORE_BACKENDS.get(backend) is LocalStoreBackend
+    return os.path.join(location, FOLDER if native else "joblib")
+
+
+def check_options(backend: str, options: Mapping[str, Any]) -> None:
+    """Refuse options that one of our own stores does not have.
+
+    Code written for joblib, which passes over them, is let through when cjoblib stands
+    in for joblib.
+
+    Raises
+    ------
+    TypeError
+        It names the options.
+    """
+    from cjoblib._install import is_installed
+
+    unknown = sorted(set(options) - OUR_OPTIONS)
+    kind = _STORE_BACKENDS.get(backend)
+    ours = kind in (LocalStoreBackend, FileSystemStoreBackend)
+    if unknown and ours and not is_installed():
+        raise TypeError(
+            f"Memory: the backend {backend!r} has no option {', '.join(unknown)}"
+        )
