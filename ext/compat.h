@@ -57,6 +57,20 @@ compat_list_item(PyObject *list, Py_ssize_t at)
 #endif
 }
 
+/* Begin to bring an item into the cache, whose count will be changed. */
+static inline void
+compat_list_prefetch(PyObject *list, Py_ssize_t at)
+{
+#ifndef Py_GIL_DISABLED
+    if (at < PyList_GET_SIZE(list)) {
+        __builtin_prefetch(PyList_GET_ITEM(list, at), 1);
+    }
+#else
+    (void)list;
+    (void)at;
+#endif
+}
+
 /* A dict to walk with PyDict_Next(): itself under the GIL, otherwise a copy. */
 static inline PyObject *
 compat_dict_for_walk(PyObject *dict)

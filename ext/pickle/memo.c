@@ -1,17 +1,8 @@
 #include "pickle/memo.h"
 
 #define MEMO_SLOTS_MIN 16
-
-static struct memo_slot *
-memo_free_slot(struct memo *memo, PyObject *key)
-{
-    size_t i = memo_slot_of(memo, key);
-
-    while (memo->slots[i].key && memo->slots[i].key != key) {
-        i = (i + 1) & (memo->n_slots - 1);
-    }
-    return &memo->slots[i];
-}
+/* So many slots ahead, the cache is asked for the object whose count will change. */
+#define SLOTS_AHEAD 12
 
 static int
 memo_grow(struct memo *memo)
@@ -28,7 +19,7 @@ memo_grow(struct memo *memo)
     }
     for (size_t i = 0; i < memo->n_slots; i++) {
         if (memo->slots[i].key) {
-            *memo_free_slot(&larger, memo->slots[i].key) = memo->slots[i];
+            *memo_search(&larger, memo->slots[i].key) = memo->slots[i];
         }
     }
     PyMem_Free(memo->slots);
@@ -44,7 +35,7 @@ memo_add(struct memo *memo, PyObject *key, Py_ssize_t number)
     if (memo->n_used * 5 >= memo->n_slots * 3 && memo_grow(memo) < 0) {
         return -1;
     }
-    slot = memo_free_slot(memo, key);
+    slot = memo_search(memo, key);
     if (!slot->key) {
         slot->key = Py_NewRef(key);
         memo->n_used++;
@@ -61,6 +52,9 @@ memo_clear(struct memo *memo)
     /* Empty before anything is released: a finalizer may come back here. */
     *memo = (struct memo)MEMO_INIT;
     for (size_t i = 0; i < old.n_slots; i++) {
+        if (i + SLOTS_AHEAD < old.n_slots) {
+            __builtin_prefetch(old.slots[i + SLOTS_AHEAD].key, 1);
+        }
         Py_XDECREF(old.slots[i].key);
     }
     PyMem_Free(old.slots);

@@ -28,11 +28,15 @@ batch_turn(struct pickler *p, struct work *w, Py_ssize_t n, int many, int one)
     return sink_op(&p->sink, OP_MARK);
 }
 
+/* So many items ahead, memory is asked for one that lies anywhere. */
+#define ITEMS_AHEAD 6
+
 /* Next item of a list that may change at any time. 1: `*ret_item` is a new reference.
  */
 static int
 items_next(struct work *w, PyObject **ret_item)
 {
+    compat_list_prefetch(w->obj, w->at + ITEMS_AHEAD);
     *ret_item = compat_list_item(w->obj, w->at);
     w->at += *ret_item != NULL;
     return *ret_item != NULL;
