@@ -5,6 +5,8 @@
 
 /* Items of lists and dicts after which the collector gets its turn. */
 #define FILLED_PER_COLLECTION 10000
+/* Items of a dict that are not all in the cache any more. */
+#define DICT_LARGE 10000
 
 int
 load_tuple(struct unpickler *unpickler)
@@ -108,6 +110,14 @@ dict_fill(struct unpickler *unpickler, PyObject *dict, PyObject **items, size_t 
     return 0;
 }
 
+/* Whether so many items have just been passed. */
+static int
+dict_has_become_large(PyObject *dict, Py_ssize_t n_before)
+{
+    return n_before < DICT_LARGE && PyDict_GET_SIZE(dict) >= DICT_LARGE &&
+           PyDict_CheckExact(dict);
+}
+
 static int
 dict_check_pairs(struct unpickler *unpickler, size_t n)
 {
@@ -165,14 +175,23 @@ int
 load_setitems(struct unpickler *unpickler)
 {
     PyObject *dict, **items;
+    Py_ssize_t n_before;
     size_t n;
+    int r;
 
     if (load_target(unpickler, &dict, &items, &n) < 0 ||
         dict_check_pairs(unpickler, n) < 0) {
         return -1;
     }
     load_collect(unpickler, n);
-    return load_cut(unpickler, items, dict_fill(unpickler, dict, items, n));
+    n_before = PyDict_Check(dict) ? PyDict_GET_SIZE(dict) : DICT_LARGE;
+    r = dict_fill(unpickler, dict, items, n);
+    if (r == 0 && dict_has_become_large(dict, n_before)) {
+        unpickler_leave_loop(unpickler);
+        r = compat_dict_keep_hashes(dict);
+        unpickler_enter_loop(unpickler);
+    }
+    return load_cut(unpickler, items, r);
 }
 
 /* Call a method of one argument, for its effect. */
