@@ -218,46 +218,40 @@ compat_find_attr(PyObject *object, PyObject *name, PyObject **ret_value)
 #endif
 }
 
-#if PY_VERSION_HEX < 0x030D0000
-/* Hexadecimal digits, high ones first, of the magnitude of the number at p. */
-static inline void
-compat_hex_from_le(const unsigned char *p, size_t n, int is_negative, char *hex)
-{
-    unsigned carry = is_negative != 0;
-
-    for (size_t i = 0; i < n; i++) {
-        unsigned byte = (is_negative ? p[i] ^ 0xffu : p[i]) + carry;
-
-        carry = byte >> 8;
-        hex[2 * (n - i) - 1] = "0123456789abcdef"[byte & 0xf];
-        hex[2 * (n - i) - 2] = "0123456789abcdef"[(byte >> 4) & 0xf];
-    }
-}
-#endif
-
-/* The int whose two's complement is the n > 0 little-endian bytes at p. */
+/* The int whose two's complement is the n > 0 little-endian bytes at p. The public
+ * function is new in 3.13, where the older one changes. */
 static inline PyObject *
 compat_long_from_le(const unsigned char *p, size_t n)
 {
 #if PY_VERSION_HEX >= 0x030D0000
     return PyLong_FromNativeBytes(p, n, Py_ASNATIVEBYTES_LITTLE_ENDIAN);
 #else
-    int is_negative = p[n - 1] >= 0x80;
-    char few[2 * 256 + 2];
-    char *text = n <= 256 ? few : (char *)PyMem_Malloc(2 * n + 2);
-    PyObject *value;
+    return _PyLong_FromByteArray(p, n, 1, 1);
+#endif
+}
 
-    if (!text) {
-        return PyErr_NoMemory();
-    }
-    text[0] = is_negative ? '-' : '+';
-    compat_hex_from_le(p, n, is_negative, text + 1);
-    text[2 * n + 1] = 0;
-    value = PyLong_FromString(text, NULL, 16);
-    if (text != few) {
-        PyMem_Free(text);
-    }
-    return value;
+/* At least as many bytes as the int's two's complement takes, or -1. */
+static inline Py_ssize_t
+compat_long_n_bytes(PyObject *value)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    return PyLong_AsNativeBytes(value, NULL, 0, Py_ASNATIVEBYTES_LITTLE_ENDIAN);
+#else
+    size_t n_bits = _PyLong_NumBits(value);
+
+    return n_bits == (size_t)-1 ? -1 : (Py_ssize_t)(n_bits / 8 + 1);
+#endif
+}
+
+/* The int as n such bytes, little-endian. */
+static inline int
+compat_long_to_le(PyObject *value, unsigned char *p, Py_ssize_t n)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    return PyLong_AsNativeBytes(value, p, n, Py_ASNATIVEBYTES_LITTLE_ENDIAN) < 0 ? -1
+                                                                                 : 0;
+#else
+    return _PyLong_AsByteArray((PyLongObject *)value, p, (size_t)n, 1, 1);
 #endif
 }
 

@@ -6,7 +6,6 @@
 /* N(X, field, text): interned strings, made by pickle_exec(). */
 #define PICKLE_NAMES(N, X)                          \
     N(X, name_args, "args")                         \
-    N(X, name_bit_length, "bit_length")             \
     N(X, name_builtins, "builtins")                 \
     N(X, name_class, "__class__")                   \
     N(X, name_dispatch_table, "dispatch_table")     \
@@ -33,7 +32,6 @@
     N(X, name_sequence, "_sequence")                \
     N(X, name_slotnames, "__slotnames__")           \
     N(X, name_split, "split")                       \
-    N(X, name_to_bytes, "to_bytes")                 \
     N(X, name_write, "write")
 
 #define PICKLE_NAME_ONLY(X, field, text) X(field)

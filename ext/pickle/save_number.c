@@ -5,6 +5,9 @@
 
 #include <string.h>
 
+/* Larger ones are put together in memory of their own. */
+#define LARGE_INT_BYTES 64
+
 int
 save_bool(struct pickler *p, PyObject *obj)
 {
@@ -64,46 +67,40 @@ int_trim(const char *data, Py_ssize_t n)
     return n;
 }
 
-static PyObject *
-int_to_bytes(struct core_state *state, PyObject *obj)
+/* By way of memory for its n bytes. */
+static int
+save_int_of(struct pickler *p, PyObject *obj, char *data, Py_ssize_t n)
 {
-    PyObject *n_bits = PyObject_CallMethodNoArgs(obj, state->name_bit_length);
-    Py_ssize_t n = n_bits ? PyLong_AsSsize_t(n_bits) : -1;
-    PyObject *method, *args = NULL, *named = NULL, *bytes = NULL;
-
-    Py_XDECREF(n_bits);
-    if (n < 0) {
-        return NULL;
+    if (compat_long_to_le(obj, (unsigned char *)data, n) < 0) {
+        return -1;
     }
-    method = PyObject_GetAttr(obj, state->name_to_bytes);
-    args = Py_BuildValue("(ns)", n / 8 + 1, "little");
-    named = Py_BuildValue("{sO}", "signed", Py_True);
-    if (method && args && named) {
-        bytes = PyObject_Call(method, args, named);
-    }
-    Py_XDECREF(method);
-    Py_XDECREF(args);
-    Py_XDECREF(named);
-    return bytes;
+    return save_int_bytes(p, data, int_trim(data, n));
 }
 
 static int
 save_large_int(struct pickler *p, PyObject *obj)
 {
-    PyObject *bytes;
-    const char *data;
+    char few[LARGE_INT_BYTES], *many;
+    Py_ssize_t n;
     int r;
 
     if (p->protocol < 2) {
         return save_line(p, OP_LONG, PyObject_Repr(obj), "L\n");
     }
-    bytes = int_to_bytes(p->state, obj);
-    if (!bytes) {
+    n = compat_long_n_bytes(obj);
+    if (n < 0) {
         return -1;
     }
-    data = PyBytes_AS_STRING(bytes);
-    r = save_int_bytes(p, data, int_trim(data, PyBytes_GET_SIZE(bytes)));
-    Py_DECREF(bytes);
+    if (n <= LARGE_INT_BYTES) {
+        return save_int_of(p, obj, few, n);
+    }
+    many = PyMem_Malloc((size_t)n);
+    if (!many) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    r = save_int_of(p, obj, many, n);
+    PyMem_Free(many);
     return r;
 }
 
