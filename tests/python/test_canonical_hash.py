@@ -17,6 +17,7 @@ import pytest
 from hash_cases import DIGESTS, HERE, both, xxh
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from seeds import cases
 
 from cjoblib import _core
 from cjoblib.hashing import hash
@@ -105,7 +106,7 @@ def rebuilt(obj):
 
 
 @given(values)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=cases(100))
 def test_equal_values_hash_alike(obj):
     expected = both(obj)
     assert both(copy.deepcopy(obj)) == expected
@@ -114,7 +115,7 @@ def test_equal_values_hash_alike(obj):
 
 
 @given(values)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=cases(50))
 def test_sharing_does_not_matter(obj):
     assert both([obj, obj, {"a": obj}]) == both(
         [obj, rebuilt(obj), {"a": rebuilt(obj)}]
@@ -122,7 +123,7 @@ def test_sharing_does_not_matter(obj):
 
 
 @given(values, leaves, leaves)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=cases(100))
 def test_one_leaf_makes_a_difference(obj, a, b):
     if type(a) is type(b) and repr(a) == repr(b):
         return
@@ -136,7 +137,7 @@ def test_one_leaf_makes_a_difference(obj, a, b):
 
 
 @given(st.dictionaries(st.text(), values, max_size=4))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=cases(30))
 def test_pairs_are_the_dict(arguments):
     found = _core.canonical_hash_pairs(tuple(arguments), tuple(arguments.values()))
     assert found == xxh(arguments)

@@ -13,12 +13,12 @@ import time
 from pathlib import Path
 
 import pytest
+from seeds import SEED
 
 from cjoblib._core import Unpickler, pickle_loads
 
 FOLDER = Path(__file__).resolve().parents[1] / "fuzz" / "corpus" / "unpickler"
 STREAMS = {path.name: path.read_bytes() for path in sorted(FOLDER.iterdir())}
-SEED = int(os.environ.get("CJOBLIB_TEST_SEED", "20261122"))
 SECONDS = float(os.environ.get("CJOBLIB_FUZZ_SECONDS", "3"))
 
 #: What a stream may raise, whatever is in it, when it may import nothing.
@@ -87,7 +87,6 @@ def test_seeds_are_what_pickle_makes_of_them():
 def test_seeds_with_one_byte_changed():
     """At random places, for a bounded time; each refusal takes no time to speak of."""
     chooser = random.Random(SEED)
-    print("seed", SEED)
     names = list(STREAMS)
     n = 0
     end = time.monotonic() + SECONDS

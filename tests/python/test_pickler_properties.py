@@ -4,27 +4,19 @@
 """
 
 import io
-import os
 import pickle
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from seeds import cases
 
 from cjoblib import _core
 
-SEED = int(os.environ.get("CJOBLIB_SEED", "20261122"))
-CASES = int(os.environ.get("CJOBLIB_CASES", "700"))
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 
-many = settings(
-    max_examples=CASES,
-    deadline=None,
-    database=None,
-    print_blob=True,
-    suppress_health_check=list(HealthCheck),
-)
+many = settings(max_examples=cases(700), suppress_health_check=list(HealthCheck))
 
 leaves = st.one_of(
     st.none(),
@@ -79,12 +71,6 @@ class Asked(Box):
 objects = st.recursive(leaves, containers, max_leaves=30)
 
 
-@pytest.fixture(autouse=True)
-def _say_seed() -> None:
-    print(f"CJOBLIB_SEED={SEED}")
-
-
-@seed(SEED)
 @many
 @given(objects, st.sampled_from(PROTOCOLS))
 def test_loads_equal(obj: Any, protocol: int) -> None:
@@ -150,7 +136,6 @@ def repr_of_key(pair: tuple[Any, Any]) -> str:
     return repr(pair[0])
 
 
-@seed(SEED)
 @many
 @given(st.lists(st.integers(0, 10**6), max_size=40), st.sampled_from(PROTOCOLS))
 def test_keeps_identities(numbers: list[int], protocol: int) -> None:
@@ -158,7 +143,6 @@ def test_keeps_identities(numbers: list[int], protocol: int) -> None:
     assert shape(pickle.loads(_core.pickle_dumps(obj, protocol))) == shape(obj)
 
 
-@seed(SEED)
 @many
 @given(st.lists(st.integers(0, 10**6), max_size=40))
 def test_never_larger_than_pickle(numbers: list[int]) -> None:

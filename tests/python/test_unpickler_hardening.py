@@ -17,10 +17,10 @@ import time
 import tracemalloc
 
 import pytest
+from seeds import SEED
 from unpickler_cases import (
     ALL_ERRORS,
     LOADERS,
-    SEED,
     Plain,
     check_error,
     load_buffered,
@@ -387,7 +387,6 @@ def test_fuzz():
     chooser = random.Random(SEED)
     corpus = pickles()
     n = 0
-    print("seed", SEED)
     end = time.monotonic() + FUZZ_SECONDS
     while time.monotonic() < end:
         data = mutate(chooser, chooser.choice(corpus))

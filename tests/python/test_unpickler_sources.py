@@ -9,9 +9,10 @@ import struct
 import threading
 
 import pytest
-from hypothesis import given, seed, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from unpickler_cases import LOADERS, PROTOCOLS, SEED, Plain, Point, check_error
+from seeds import cases
+from unpickler_cases import LOADERS, PROTOCOLS, Plain, Point, check_error
 
 from cjoblib._core import Unpickler, pickle_loads
 
@@ -114,6 +115,23 @@ def test_frames_that_end_early_or_late():
     assert unpickler.load() == 5
 
 
+@pytest.mark.parametrize("n", [9_999, 10_000, 10_001, 25_000])
+@pytest.mark.parametrize("first", [(), (None,), (7, b"x"), (Plain,)])
+def test_large_dicts(n, first):
+    """Also with a key of another kind, and after the dict has been told that it is large."""
+    keys = [*first, *map(str, range(n)), *((0.5,) if n % 2 else ())]
+    shared = [1]
+    value = {key: shared for key in keys}
+    for make in (dict, collections.OrderedDict, collections.Counter):
+        made = make(value)
+        loaded = pickle_loads(pickle.dumps([made, made]))
+        assert list(loaded[0].items()) == list(made.items())
+        assert type(loaded[0]) is make
+        assert loaded[0] is loaded[1]
+        assert loaded[0].pop("17") == [1]
+        assert len(loaded[0]) == len(made) - 1
+
+
 # --- differential ----------------------------------------------------------------------------
 
 _leaves = (
@@ -145,8 +163,7 @@ _objects = st.recursive(
 )
 
 
-@seed(SEED)
-@settings(max_examples=int(os.environ.get("CJOBLIB_EXAMPLES", "400")), deadline=None)
+@settings(max_examples=cases(400))
 @given(_objects)
 def test_as_pickle_loads(value):
     """Every protocol, every kind of source: what pickle.loads makes of it, to the type."""

@@ -12,7 +12,6 @@ import pytest
 
 from cjoblib._core import Unpickler, pickle_loads
 
-SEED = int(os.environ.get("CJOBLIB_TEST_SEED", "20261122"))
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 
 #: What a stream that is no pickle may raise, without any global allowed.
