@@ -164,12 +164,16 @@ def _random_state(generator: Any) -> Any:
 def _masked_array(array: Any) -> Any:
     import numpy as np
 
+    if array is np.ma.masked:
+        # The one constant: it refuses to be asked for its fill value.
+        return None
     extra = {k: v for k, v in vars(array).items() if not _is_masked_noise(k)}
     mask = np.ma.getmaskarray(array)
     return (
         np.asarray(array.data),
         np.asarray(mask),
-        array.fill_value,
+        # Unpickling gives it the array's own type.
+        np.asarray(array.fill_value, array.dtype)[()],
         array.hardmask,
         extra,
     )
@@ -209,9 +213,13 @@ def _extension_array(values: Any) -> Any:
 
 
 def _without_noise(values: Any) -> Any:
-    # pandas 3 notes whether a column may be written to.
+    # pandas 3 notes whether a column may be written to; what has been asked for is kept.
     own = getattr(values, "__dict__", {})
     return {k: v for k, v in own.items() if k not in ("_readonly", "_cache")}
+
+
+def _extension_dtype(dtype: Any) -> Any:
+    return _metadata(dtype), _without_noise(dtype)
 
 
 def _frame(frame: Any) -> Any:
@@ -251,6 +259,8 @@ _BY_NAME: dict[tuple[str, str], Callable[[Any], Any]] = {
     ("pandas._libs.arrays", "NDArrayBacked"): _backed_array,
     ("pandas.core.arrays.base", "ExtensionArray"): _extension_array,
     ("pandas.api.extensions", "ExtensionArray"): _extension_array,
+    ("pandas.core.dtypes.base", "ExtensionDtype"): _extension_dtype,
+    ("pandas.api.extensions", "ExtensionDtype"): _extension_dtype,
     ("scipy.sparse._base", "_spbase"): _sparse,
     ("scipy.sparse._base", "spmatrix"): _sparse,
 }

@@ -240,6 +240,15 @@ def test_objects_in_arrays():
     assert both(structured) == both(copy.deepcopy(structured))
 
 
+def test_masked_arrays():
+    np = pytest.importorskip("numpy")
+    one, two = (np.ma.array(np.arange(3, dtype="i4"), mask=m) for m in (0, [0, 1, 0]))
+    for array in (one, two, np.ma.masked, np.ma.array(["2020"], dtype="M8[D]")):
+        assert both(array) == both(pickle.loads(pickle.dumps(array)))
+    filled = np.ma.array(one, fill_value=7)
+    assert len({xxh(o) for o in (one, two, filled, np.ma.masked, None)}) == 5
+
+
 def test_random_generators():
     np = pytest.importorskip("numpy")
     for make_one in (np.random.default_rng, np.random.RandomState):
@@ -309,6 +318,16 @@ def test_frame_in_blocks_or_not():
     pieces = pd.DataFrame({"a": [1, 2]})
     pieces["b"] = [3, 4]
     assert both(whole) == both(pieces)
+
+
+def test_types_of_pandas_columns_that_were_asked():
+    pd = pytest.importorskip("pandas")
+    made = [pd.Int64Dtype, pd.BooleanDtype, pd.StringDtype, pd.CategoricalDtype]
+    for make in made:
+        asked = make()
+        repr(asked), asked.name, asked.type, getattr(asked, "numpy_dtype", None)
+        assert both(make()) == both(asked) == both(pickle.loads(pickle.dumps(asked)))
+    assert len({xxh(make()) for make in made}) == len(made)
 
 
 def test_sparse_matrices():
