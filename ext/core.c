@@ -12,8 +12,11 @@
 #include "memo/memo_type.h"
 #include "memo/shelf_type.h"
 #include "memo/store_type.h"
+#include "parallel/call.h"
+#include "parallel/delayed.h"
 #include "parallel/pool_type.h"
 #include "parallel/run_type.h"
+#include "parallel/threads.h"
 #include "parallel/worker.h"
 #include "pickle/codec_files.h"
 #include "pickle/pickle_module.h"
@@ -69,6 +72,7 @@ core_add_types(PyObject *module, struct core_state *state)
         PyObject **ret_type;
     } types[] = {
         {&decoder_type_spec, &state->decoder_type},
+        {&delayed_type_spec, &state->delayed_type},
         {&digest_type_spec, &state->digest_type},
         {&encoder_type_spec, &state->encoder_type},
         {&lease_type_spec, &state->lease_type},
@@ -78,6 +82,7 @@ core_add_types(PyObject *module, struct core_state *state)
         {&region_type_spec, &state->region_type},
         {&shelf_type_spec, &state->shelf_type},
         {&store_type_spec, &state->store_type},
+        {&threads_type_spec, &state->threads_type},
     };
 
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
@@ -103,12 +108,16 @@ core_import_pickle(struct core_state *state)
 }
 
 static int
-core_make_names(struct core_state *state)
+core_make_names(PyObject *module, struct core_state *state)
 {
     state->str_compute = PyUnicode_InternFromString("_compute");
+    state->delayed_function = PyObject_GetAttrString(module, "delayed");
     state->str_star = PyUnicode_InternFromString("*");
     state->str_star_star = PyUnicode_InternFromString("**");
-    return state->str_compute && state->str_star && state->str_star_star ? 0 : -1;
+    return state->delayed_function && state->str_compute && state->str_star &&
+                   state->str_star_star
+               ? 0
+               : -1;
 }
 
 static int
@@ -134,8 +143,10 @@ core_add_constants(PyObject *module)
                    PyModule_AddIntConstant(module, "MISS", CJ_STORE_MISS) < 0 ||
                    PyModule_AddIntConstant(module, "CORRUPT", CJ_STORE_CORRUPT) < 0 ||
                    PyModule_AddIntConstant(module, "FOREIGN", CJ_STORE_FOREIGN) < 0 ||
+                   PyModule_AddFunctions(module, call_methods) < 0 ||
                    PyModule_AddFunctions(module, cpu_methods) < 0 ||
                    core_add_event_kinds(module) < 0 ||
+                   PyModule_AddFunctions(module, delayed_methods) < 0 ||
                    PyModule_AddFunctions(module, value_methods) < 0 ||
                    PyModule_AddFunctions(module, worker_methods) < 0
                ? -1
@@ -149,7 +160,8 @@ core_exec(PyObject *module)
 
     return core_add_constants(module) < 0 || core_add_types(module, state) < 0 ||
                    core_import_pickle(state) < 0 || lease_exec(state) < 0 ||
-                   core_make_names(state) < 0 || canonical_exec(module, state) < 0 ||
+                   core_make_names(module, state) < 0 ||
+                   canonical_exec(module, state) < 0 ||
                    unpickler_module_exec(module) < 0 || pickle_exec(module) < 0
                ? -1
                : 0;

@@ -20,6 +20,9 @@
     X(memo_type)                                                                     \
     X(pool_type)                                                                     \
     X(run_type)                                                                      \
+    X(delayed_type)                                                                  \
+    X(delayed_function) /* the function of the module that makes them */             \
+    X(threads_type)                                                                  \
     X(str_compute)                                                                   \
     X(str_star)                                                                      \
     X(str_star_star)                                                                 \

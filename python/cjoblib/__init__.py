@@ -30,6 +30,9 @@ if TYPE_CHECKING:
         cpu_count,
         delayed,
         effective_n_jobs,
+        parallel_backend,
+        parallel_config,
+        register_parallel_backend,
     )
 
 __all__ = [
@@ -49,9 +52,12 @@ __all__ = [
     "hash",
     "install_as_joblib",
     "load",
+    "parallel_backend",
+    "parallel_config",
     "register_compressor",
     "register_store_backend",
     "wrap_non_picklable_objects",
+    "register_parallel_backend",
 ]
 
 _HOME = {
@@ -71,12 +77,15 @@ _HOME = {
     "hash": ("hashing", "hash"),
     "install_as_joblib": ("_install", "install_as_joblib"),
     "load": ("numpy_pickle", "load"),
+    "parallel_backend": ("parallel", "parallel_backend"),
+    "parallel_config": ("parallel", "parallel_config"),
     "register_compressor": ("compressor", "register_compressor"),
     "register_store_backend": ("memory", "register_store_backend"),
     "wrap_non_picklable_objects": (
         "_cloudpickle_wrapper",
         "wrap_non_picklable_objects",
     ),
+    "register_parallel_backend": ("parallel", "register_parallel_backend"),
 }
 
 _MODULES = frozenset(

@@ -200,6 +200,31 @@ UNSENT: int
 RESULTS: int
 END: int
 
+class Threads:
+    n_taken: int
+    n_done: int
+    @property
+    def is_exhausted(self) -> bool: ...
+    def __new__(
+        cls,
+        calls: Iterable[Any],
+        batch_size: int = 1,
+        n_ahead: int = 0,
+        ordered: bool = True,
+        returns_errors: bool = False,
+        on_done: Callable[[int], Any] | None = None,
+        on_taken: Callable[[], Any] | None = None,
+    ) -> Threads: ...
+    def work(self) -> None: ...
+    def stop(self) -> None: ...
+    def fail(self, error: BaseException, /) -> None: ...
+    def next(self, timeout: float | None = None, /) -> tuple[Any, ...] | None: ...
+    def finish(self, timeout: float | None = None, /) -> list[Any] | None: ...
+
+def delayed(
+    function: Callable[P, R], /
+) -> Callable[P, tuple[Callable[..., R], tuple[Any, ...], dict[str, Any]]]: ...
+def call_each(calls: Iterable[Any], results: list[Any], /) -> None: ...
 def worker_run(
     fd: int,
     on_hello: Callable[[bytes], Any],

@@ -5,27 +5,36 @@ from __future__ import annotations
 import marshal
 import os
 import sys
+from typing import Any, NamedTuple
 
-from cjoblib._cpu import cpu_count
 
-_DEPTH = "CJOBLIB_WORKER_DEPTH"
+class Role(NamedTuple):
+    """What this process is to others."""
+
+    depth: int = 0
+    """How many workers deep it is: 0 in the program that the user started."""
+    kind: str = ""
+    """The backend that it is a worker of: "loky" or "multiprocessing"."""
+    level: int = -1
+    """How many parallel loops are around the ones whose tasks it does."""
+
+
+_roles = [Role()]
+
+
+def role() -> Role:
+    """Return what this process is to others."""
+    return _roles[0]
 
 
 def depth() -> int:
     """How many workers deep this process is: 0 in the program that the user started."""
-    return int(os.environ.get(_DEPTH, "0") or "0")
+    return _roles[0].depth
 
 
-def environment(n_workers: int) -> dict[str, str]:
-    """The variables of a worker: ours, with libraries' own threads limited to its share.
-
-    What the user has set stays.
-    """
-    share = str(max(1, cpu_count() // n_workers))
-    libraries = ("OMP", "OPENBLAS", "MKL", "BLIS", "NUMBA", "NUMEXPR")
-    limits = {f"{library}_NUM_THREADS": share for library in libraries}
-    limits["VECLIB_MAXIMUM_THREADS"] = share
-    return {**limits, **os.environ, _DEPTH: str(depth() + 1)}
+def environment(variables: dict[str, str]) -> dict[str, str]:
+    """The variables of a worker: ours, but for those that are given."""
+    return {**os.environ, **variables}
 
 
 def command() -> list[str]:
@@ -59,11 +68,64 @@ def _interpreter_flags() -> list[str]:
     return found
 
 
-def hello() -> bytes:
-    """What this process tells its workers: does it stand in for joblib, and its argv."""
-    return marshal.dumps((_stands_in_for_joblib(), list(sys.argv)))
+class Hello(NamedTuple):
+    """What a process tells its workers before all else; travels by `marshal`."""
+
+    stands_in_for_joblib: bool
+    argv: list[str]
+    role: tuple[int, str, int]
+    authkey: bytes | None
+    """For proxies of `multiprocessing.Manager`, which know each other by it."""
+    initializer: bytes | None
+    """A pickled (function, arguments), called before the first task."""
+
+
+def hello(kind: str, level: int, initializer: bytes | None = None) -> bytes:
+    """Return what to tell workers that do tasks of loops at this level."""
+    return marshal.dumps(
+        tuple(
+            Hello(
+                _stands_in_for_joblib(),
+                list(sys.argv),
+                (depth() + 1, kind, level),
+                _authkey(),
+                initializer,
+            )
+        )
+    )
+
+
+def follow(data: bytes) -> None:
+    """Be like the process that said this :func:`hello`."""
+    told = Hello(*marshal.loads(data))
+    _roles[0] = Role(*told.role)
+    sys.argv[:] = told.argv
+    if told.stands_in_for_joblib:
+        from cjoblib._install import install_as_joblib
+
+        install_as_joblib()
+    if told.authkey is not None:
+        from multiprocessing import process
+
+        process.current_process().authkey = process.AuthenticationString(told.authkey)  # type: ignore[attr-defined]
+    if told.initializer is not None:
+        _initialize(told.initializer)
+
+
+def _initialize(pickled: bytes) -> None:
+    import pickle
+
+    function, arguments = pickle.loads(pickled)
+    function(*arguments)
 
 
 def _stands_in_for_joblib() -> bool:
     installed = sys.modules.get("cjoblib._install")
     return installed is not None and bool(installed.is_installed())
+
+
+def _authkey() -> bytes | None:
+    if "multiprocessing.managers" not in sys.modules:
+        return None
+    process: Any = sys.modules["multiprocessing.process"]
+    return bytes(process.current_process().authkey)

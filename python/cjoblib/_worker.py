@@ -2,23 +2,10 @@
 
 from __future__ import annotations
 
-import marshal
-import sys
-
-from cjoblib import _core
+from cjoblib import _core, _spawn
 
 WORKER_FD = 3
 """The descriptor on which a worker finds its socket (``CJ_WORKER_FD``)."""
-
-
-def _follow(hello: bytes) -> None:
-    """Be like the process that started this one."""
-    stands_in_for_joblib, argv = marshal.loads(hello)
-    sys.argv[:] = argv
-    if stands_in_for_joblib:
-        from cjoblib._install import install_as_joblib
-
-        install_as_joblib()
 
 
 def _describe(error: BaseException) -> object:
@@ -29,4 +16,4 @@ def _describe(error: BaseException) -> object:
 
 def main() -> None:
     """Be a worker until the parent closes the socket or dies."""
-    _core.worker_run(WORKER_FD, _follow, _describe)
+    _core.worker_run(WORKER_FD, _spawn.follow, _describe)

@@ -1,108 +1,263 @@
 """Parallel loops: ``Parallel(n_jobs=2)(delayed(f)(x) for x in xs)``.
 
-Calls run in worker processes, which are started once and stay for the next loop. What a
-worker can't import (functions of ``__main__``, lambdas, nested functions) travels by value.
+Calls run in worker processes, which are started once and stay for the next loop, or in
+threads, or wherever a backend sends them. What a worker can't import (functions of
+``__main__``, lambdas, nested functions) travels by value.
 """
 
 from __future__ import annotations
 
-import atexit
 import functools
 import os
-import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable
-from typing import Any, Generic, NoReturn, ParamSpec, TypeVar
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator
+from numbers import Integral
+from types import TracebackType
+from typing import Any, Generic, Literal, ParamSpec, TypeVar, cast, overload
 
-from cjoblib import _core, _spawn
-from cjoblib._cpu import cpu_count
+from cjoblib import _config, _core, _cpu, _fast_path, _multiprocessing_helpers
+from cjoblib._core import delayed
+from cjoblib._config import (
+    VALID_BACKEND_CONSTRAINTS,
+    VALID_BACKEND_HINTS,
+    _backend,
+    default_parallel_config,
+    get_active_backend,
+    parallel_backend,
+    parallel_config,
+)
+from cjoblib._dispatch import (
+    TASK_DONE,
+    TASK_ERROR,
+    TASK_PENDING,
+    BatchCompletionCallBack,
+    BatchedCalls,
+    Dispatching,
+)
+from cjoblib._parallel_backends import (
+    AutoBatchingMixin,
+    FallbackToBackend,
+    LokyBackend,
+    MultiprocessingBackend,
+    ParallelBackendBase,
+    SequentialBackend,
+    ThreadingBackend,
+)
+from cjoblib._progress import Telling
+from cjoblib._utils import _Sentinel
+from cjoblib.disk import memstr_to_bytes
+from cjoblib.logger import Logger
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from cjoblib._process_run import TerminatedWorkerError
+
+    mp: ModuleType | None
 
 __all__ = [
+    "BACKENDS",
+    "DEFAULT_BACKEND",
+    "DEFAULT_MP_CONTEXT",
+    "DEFAULT_PROCESS_BACKEND",
+    "DEFAULT_THREAD_BACKEND",
+    "EXTERNAL_BACKENDS",
+    "MAYBE_AVAILABLE_BACKENDS",
+    "TASK_DONE",
+    "TASK_ERROR",
+    "TASK_PENDING",
+    "VALID_BACKEND_CONSTRAINTS",
+    "VALID_BACKEND_HINTS",
+    "AutoBatchingMixin",
+    "BatchCompletionCallBack",
+    "BatchedCalls",
+    "FallbackToBackend",
+    "LokyBackend",
+    "MultiprocessingBackend",
     "Parallel",
+    "ParallelBackendBase",
+    "SequentialBackend",
     "TerminatedWorkerError",
+    "ThreadingBackend",
+    "_backend",
     "cpu_count",
+    "default_parallel_config",
     "delayed",
     "effective_n_jobs",
+    "get_active_backend",
+    "parallel_backend",
+    "parallel_config",
+    "register_parallel_backend",
 ]
 
 P = ParamSpec("P")
 R = TypeVar("R")
+ReturnAs = TypeVar("ReturnAs")
 
 Call = tuple[Callable[..., R], tuple[Any, ...], dict[str, Any]]
 """What :func:`delayed` makes of a call: the function and its arguments."""
 
-# Calls taken from the iterable ahead of those that are done, for each worker.
-_AHEAD = 8
+BACKENDS: dict[str, Any] = {
+    "threading": ThreadingBackend,
+    "sequential": SequentialBackend,
+}
+DEFAULT_BACKEND = "threading"
+DEFAULT_THREAD_BACKEND = "threading"
+DEFAULT_PROCESS_BACKEND = "threading"
+MAYBE_AVAILABLE_BACKENDS = {"multiprocessing", "loky"}
+if _multiprocessing_helpers.processes_are_wanted():
+    BACKENDS["multiprocessing"] = MultiprocessingBackend
+    BACKENDS["loky"] = LokyBackend
+    DEFAULT_BACKEND = "loky"
+    DEFAULT_PROCESS_BACKEND = "loky"
+
+EXTERNAL_BACKENDS: dict[str, Callable[[], Any]] = {
+    "dask": functools.partial(
+        _config.register_external,
+        "dask",
+        "distributed",
+        "cjoblib._dask",
+        "DaskDistributedBackend",
+    ),
+}
+
+DEFAULT_MP_CONTEXT: Any = None
+if os.environ.get("JOBLIB_START_METHOD", "").strip():
+    import multiprocessing
+
+    DEFAULT_MP_CONTEXT = multiprocessing.get_context(
+        os.environ["JOBLIB_START_METHOD"].strip()
+    )
 
 
-class TerminatedWorkerError(RuntimeError):
-    """A worker process died; the text says by what signal or exit code, and in which task."""
+def __getattr__(name: str) -> object:
+    if name == "mp":  # it takes long to import
+        value: object = _multiprocessing_helpers.mp
+    elif name == "TerminatedWorkerError":
+        from cjoblib._process_run import TerminatedWorkerError as value
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
 
 
-def delayed(function: Callable[P, R]) -> Callable[P, Call[R]]:
-    """Note a call instead of making it.
+def cpu_count(only_physical_cores: bool = False) -> int:
+    """How many processors this process may use; see :func:`cjoblib.cpu_count`.
 
     Parameters
     ----------
-    function : callable
-
-    Returns
-    -------
-    callable
-        Takes the function's arguments and returns ``(function, args, kwargs)``.
-    """
-
-    def delayed_function(*args: P.args, **kwargs: P.kwargs) -> Call[R]:
-        return function, args, kwargs
-
-    try:
-        return functools.wraps(function)(delayed_function)
-    except AttributeError:  # some callables have attributes that can't be copied
-        return delayed_function
-
-
-def effective_n_jobs(n_jobs: int | None = -1) -> int:
-    """How many calls run at the same time for a given ``n_jobs``.
-
-    Parameters
-    ----------
-    n_jobs : int or None
-        -1: one for each processor, -2: one less, and so on; None: 1.
+    only_physical_cores : bool, default False
+        Count processors that share a core once, where nothing else limits this process.
 
     Returns
     -------
     int
-        At least 1. Always 1 inside a worker.
+        At least 1; 1 where processes are turned off (``JOBLIB_MULTIPROCESSING=0``).
+    """
+    if not _multiprocessing_helpers.processes_are_wanted():
+        return 1
+    return _cpu.cpu_count(only_physical_cores=only_physical_cores)
+
+
+def register_parallel_backend(
+    name: str, factory: Callable[..., Any], make_default: bool = False
+) -> None:
+    """Give a backend a name, for ``Parallel(backend=name)`` and ``parallel_config``.
+
+    Parameters
+    ----------
+    name : str
+    factory : callable
+        Returns a `ParallelBackendBase`; usually its class.
+    make_default : bool, default False
+        Use it wherever nothing else is asked for.
+    """
+    BACKENDS[name] = factory
+    if make_default:
+        global DEFAULT_BACKEND
+        DEFAULT_BACKEND = name
+
+
+def effective_n_jobs(n_jobs: int | None = -1) -> int:
+    """How many calls would run at the same time here, for a given ``n_jobs``.
+
+    Parameters
+    ----------
+    n_jobs : int or None
+        -1: one for each processor, -2: one less, and so on; None: what
+        :func:`parallel_config` says, otherwise 1.
+
+    Returns
+    -------
+    int
+        At least 1, unless a backend has no workers at all.
 
     Raises
     ------
     ValueError
-        ``n_jobs`` is 0, or no number.
+        ``n_jobs`` is 0.
     """
+    if n_jobs == 1:
+        return 1
+    backend, active_n_jobs = get_active_backend()
     if n_jobs is None:
-        return 1
-    try:
-        number = int(n_jobs)
-    except (TypeError, ValueError):
-        raise ValueError(f"n_jobs={n_jobs!r} is not a whole number") from None
-    if number == 0:
-        raise ValueError("n_jobs=0 in Parallel has no meaning")
-    if _spawn.depth() > 0:
-        return 1
-    return number if number > 0 else max(1, cpu_count() + 1 + number)
+        n_jobs = active_n_jobs
+    return int(backend.effective_n_jobs(n_jobs=n_jobs))
 
 
-class Parallel(Generic[R]):
+_GIVEN_AS = ("list", "generator", "generator_unordered")
+
+
+class Parallel(Dispatching, Telling, Logger, Generic[ReturnAs]):
     """Run calls in parallel and return their results in the calls' order.
 
     Parameters
     ----------
     n_jobs : int or None, default None
-        How many worker processes; see :func:`effective_n_jobs`. With 1 the calls are made
-        right here, one after the other. A loop inside a worker also runs that way.
+        How many calls run at the same time: -1 one for each processor, -2 one less, and so
+        on. With 1 the calls are made right here, one after the other. None: what
+        :func:`parallel_config` says, otherwise 1.
+    backend : str, ParallelBackendBase or None
+        ``"loky"`` (the default: worker processes that stay for later loops),
+        ``"multiprocessing"`` (worker processes with no parallel loops inside),
+        ``"threading"``, ``"sequential"``, ``"dask"``, ``"ray"``, a name given to
+        :func:`register_parallel_backend`, or a backend itself. Libraries should use
+        `prefer` and `require` instead, and leave the choice to their users.
+    return_as : {"list", "generator", "generator_unordered"}, default "list"
+        Generators give results as soon as they are there, in the calls' order or as they
+        come. The loop starts at the call. It goes on only as far ahead as `pre_dispatch`
+        allows, and ends when the generator is closed or dropped.
     verbose : int, default 0
-        Above 0: print how many calls are done, at 10 points of the way and at the end.
+        How often to print how far the loop is: above 10 always, from 50 on to stdout.
+    timeout : float or None
+        Seconds to wait for each result.
+    pre_dispatch : int, 'all' or str, default '2 * n_jobs'
+        How many batches of calls are taken from the iterable ahead of those that are done:
+        a number, or arithmetic with ``n_jobs``.
+    batch_size : int or 'auto', default 'auto'
+        How many calls go to a worker at a time. ``'auto'``: as the time they take suggests.
+    temp_folder : str or None
+        Where big arrays are kept if there is too little memory: files without a name.
+    max_nbytes : int, str or None, default '1M'
+        Arrays in arguments that are larger are put into memory that the workers share,
+        and arrive there as `numpy.memmap`. None: never.
+    mmap_mode : {None, 'r', 'r+', 'w+', 'c'}, default 'r'
+        How those arrays arrive: ``'r'`` read-only, ``'c'`` each worker may change its own.
+    prefer : {'processes', 'threads'} or None
+        Which backend to use if nobody has chosen one.
+    require : {'sharedmem'} or None
+        Use threads even if somebody has chosen otherwise: calls change common objects.
+    **backend_kwargs
+        Given to the backend's `configure`: for processes `initializer` and `initargs`
+        (called first in each worker) and `idle_worker_timeout` (seconds).
+
+    Raises
+    ------
+    ValueError
+        If an argument is none of these.
 
     Notes
     -----
@@ -119,156 +274,333 @@ class Parallel(Generic[R]):
     [0.0, 1.0, 2.0, 3.0]
     """
 
-    def __init__(self, n_jobs: int | None = None, *, verbose: int = 0) -> None:
-        effective_n_jobs(n_jobs)
-        self.n_jobs = n_jobs
-        self.verbose = verbose
+    @overload
+    def __init__(
+        self: Parallel[Literal["list"]],
+        n_jobs: Any = ...,
+        backend: Any = ...,
+        return_as: Literal["list"] = ...,
+        verbose: float = ...,
+        timeout: float | None = ...,
+        pre_dispatch: int | str = ...,
+        batch_size: int | Literal["auto"] = ...,
+        temp_folder: Any = ...,
+        max_nbytes: int | str | None = ...,
+        mmap_mode: Any = ...,
+        prefer: Any = ...,
+        require: Any = ...,
+        **backend_kwargs: Any,
+    ) -> None: ...
 
-    def __call__(self, iterable: Iterable[Call[R]]) -> list[R]:
+    @overload
+    def __init__(
+        self: Parallel[Literal["generator"]],
+        n_jobs: Any = ...,
+        backend: Any = ...,
+        return_as: str = ...,
+        verbose: float = ...,
+        timeout: float | None = ...,
+        pre_dispatch: int | str = ...,
+        batch_size: int | Literal["auto"] = ...,
+        temp_folder: Any = ...,
+        max_nbytes: int | str | None = ...,
+        mmap_mode: Any = ...,
+        prefer: Any = ...,
+        require: Any = ...,
+        **backend_kwargs: Any,
+    ) -> None: ...
+
+    def __init__(
+        self,
+        n_jobs: Any = default_parallel_config["n_jobs"],
+        backend: Any = default_parallel_config["backend"],
+        return_as: str = "list",
+        verbose: Any = default_parallel_config["verbose"],
+        timeout: float | None = None,
+        pre_dispatch: int | str = "2 * n_jobs",
+        batch_size: int | str = "auto",
+        temp_folder: Any = default_parallel_config["temp_folder"],
+        max_nbytes: Any = default_parallel_config["max_nbytes"],
+        mmap_mode: Any = default_parallel_config["mmap_mode"],
+        prefer: Any = default_parallel_config["prefer"],
+        require: Any = default_parallel_config["require"],
+        **backend_kwargs: Any,
+    ) -> None:
+        super().__init__()
+        active, config = _config.active_backend(prefer, require, verbose)
+        if return_as not in _GIVEN_AS:
+            raise ValueError(
+                'Expected `return_as` parameter to be a string equal to "list", '
+                f'"generator" or "generator_unordered", but got {return_as} instead.'
+            )
+        self.return_as = return_as
+        self.return_generator = return_as != "list"
+        self.return_ordered = return_as != "generator_unordered"
+        self.verbose = _config.chosen(verbose, config, "verbose")
+        self.timeout = timeout
+        self.pre_dispatch = pre_dispatch
+        self.batch_size = _checked_batch_size(batch_size)
+        settings = {
+            "max_nbytes": max_nbytes,
+            "temp_folder": temp_folder,
+            "mmap_mode": mmap_mode,
+            "prefer": prefer,
+            "require": require,
+        }
+        self._backend_kwargs = {
+            **backend_kwargs,
+            **{k: _config.chosen(v, config, k) for k, v in settings.items()},
+            "verbose": max(0, self.verbose - 50),
+        }
+        if isinstance(self._backend_kwargs["max_nbytes"], str):
+            self._backend_kwargs["max_nbytes"] = memstr_to_bytes(
+                self._backend_kwargs["max_nbytes"]
+            )
+        if DEFAULT_MP_CONTEXT is not None:
+            self._backend_kwargs["context"] = DEFAULT_MP_CONTEXT
+        self._backend = self._backend_of(backend, active)
+        self.n_jobs = self._n_jobs_of(n_jobs, config)
+        self._check_backend(require)
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
+        self._id = f"{os.getpid()}-{id(self)}"
+
+    def _backend_of(self, backend: Any, active: Any) -> Any:
+        """Return the backend that was asked for, made if it was named."""
+        if backend is None or isinstance(backend, _Sentinel):
+            return active
+        level = active.nesting_level
+        if isinstance(backend, ParallelBackendBase):
+            if backend.nesting_level is None:
+                backend.nesting_level = level
+            return backend
+        if hasattr(backend, "Pool") and hasattr(backend, "Lock"):
+            # A context of multiprocessing: its start method is of no interest to us.
+            self._backend_kwargs["context"] = backend
+            return MultiprocessingBackend(nesting_level=level)
+        return _config.backend_factory(backend)(nesting_level=level)
+
+    def _n_jobs_of(self, n_jobs: Any, config: dict[str, Any]) -> int:
+        if n_jobs is None:
+            n_jobs = default_parallel_config["n_jobs"]
+        n_jobs = _config.chosen(n_jobs, config, "n_jobs")
+        if n_jobs is None:
+            n_jobs = self._backend.default_n_jobs
+        try:
+            return int(n_jobs)
+        except (TypeError, ValueError, OverflowError):
+            raise ValueError(
+                f"n_jobs could not be converted to int: {n_jobs!r}"
+            ) from None
+
+    def _check_backend(self, require: Any) -> None:
+        backend = self._backend
+        has_memory = getattr(backend, "supports_sharedmem", False)
+        if require == "sharedmem" and not has_memory:
+            raise ValueError(f"Backend {backend} does not support shared memory")
+        is_sequential = isinstance(backend, SequentialBackend)
+        if self.return_generator and not is_sequential:
+            if not backend.supports_return_generator:
+                raise ValueError(
+                    f"Backend {backend} does not support return_as={self.return_as}"
+                )
+
+    def __enter__(self) -> Parallel[ReturnAs]:
+        self._managed_backend = True
+        self._calling = False
+        self._initialize_backend()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._managed_backend = False
+        if self.return_generator and self._calling:
+            self._abort()
+        self._terminate_and_reset()
+
+    def _initialize_backend(self) -> int:
+        """Get the backend ready, or the one that it wants to be used instead."""
+        try:
+            n_jobs: int = self._backend.configure(
+                n_jobs=self.n_jobs, parallel=self, **self._backend_kwargs
+            )
+        except FallbackToBackend as other:
+            self._backend = other.backend
+            return self._initialize_backend()
+        if self.timeout is not None and not self._backend.supports_timeout:
+            import warnings
+
+            warnings.warn(
+                f"The backend class {type(self._backend).__name__!r} does not support "
+                f"timeout. You have set 'timeout={self.timeout}' in Parallel but the "
+                "'timeout' parameter will not be used.",
+                stacklevel=3,
+            )
+        return n_jobs
+
+    def _effective_n_jobs(self) -> int:
+        return int(self._backend.effective_n_jobs(self.n_jobs)) if self._backend else 1
+
+    @overload
+    def __call__(
+        self: Parallel[Literal["list"]], iterable: Iterable[Call[R]]
+    ) -> list[R]: ...
+
+    @overload
+    def __call__(
+        self: Parallel[Literal["generator"]], iterable: Iterable[Call[R]]
+    ) -> Generator[R, None, None]: ...
+
+    def __call__(self, iterable: Iterable[Any]) -> Any:
         """Make every call of an iterable of :func:`delayed` calls.
 
         Returns
         -------
-        list
-            The results, in the order of the calls.
+        list or generator
+            The results, as `return_as` says.
+
+        Raises
+        ------
+        RuntimeError
+            If this object is running another loop, or the backend has no workers.
         """
-        n_jobs = effective_n_jobs(self.n_jobs)
-        if n_jobs == 1:
-            return self._run_here(iterable)
-        wanted = _wanted(n_jobs)
-        pool = _pool_take(wanted)
+        self._begin()
         try:
-            results = pool.run(
-                iterable,
-                n_jobs * _AHEAD,
-                _raise_failure,
-                _raise_death,
-                self._print_done if self.verbose > 0 else None,
-            )
-        except TerminatedWorkerError:
-            pool.close()
-            raise
+            self.n_tasks = len(cast(Any, iterable)) if hasattr(iterable, "__len__") else None
+            self._start_time = time.time()
+            if self._managed_backend:
+                n_jobs = self._effective_n_jobs()
+            else:
+                n_jobs = self._initialize_backend()
+            return self._run(iterable, n_jobs)
         except BaseException:
-            _pool_give(wanted, pool)
+            self._running = False
             raise
-        _pool_give(wanted, pool)
-        if self.verbose > 0:
-            self._print_end(len(results), n_jobs)
+
+    def _begin(self) -> None:
+        with self._lock:
+            if self._running:
+                more = (
+                    " Before submitting new tasks, you must wait for the completion of "
+                    "all the previous tasks, or clean all references to the output "
+                    "generator."
+                )
+                raise RuntimeError(
+                    "This Parallel instance is already running !"
+                    + (more if self.return_generator else "")
+                )
+            self._running = True
+        self.n_dispatched_batches = 0
+        self.n_dispatched_tasks = 0
+        self.n_completed_tasks = 0
+        self._nb_consumed = 0
+        self._exception = False
+        self._aborting = False
+        self._aborted = False
+
+    def _run(self, iterable: Iterable[Any], n_jobs: int) -> Any:
+        if n_jobs == 1:
+            if self._is_plain_sequence():
+                return self._call_each(iterable)
+            return self._given(self._get_sequential_output(iterable))
+        name = type(self._backend).__name__
+        if n_jobs == 0:
+            raise RuntimeError(f"{name} has no active worker.")
+        self._print(f"Using backend {name} with {n_jobs} concurrent workers.")
+        if hasattr(self._backend, "start_call"):
+            self._backend.start_call()
+        self._calling = True
+        run = _fast_path.find(self) or self._through_backend
+        try:
+            return self._given(run(iterable, n_jobs))
+        except BaseException:
+            if self._calling:
+                self._terminate_and_reset()
+            raise
+
+    def _given(self, output: Any) -> Any:
+        if isinstance(output, list):
+            return output
+        next(output)  # it starts here, and has something to clean up from now on
+        return output if self.return_generator else list(output)
+
+    def _is_watched(self) -> bool:
+        """Does anybody want to be told after each batch?"""
+        is_own = type(self).print_progress is Telling.print_progress
+        return bool(self.verbose) or not is_own or "print_progress" in vars(self)
+
+    def _initialize_thread(self) -> None:
+        """Call what the user wants to be called first in each thread."""
+        function = self._backend_kwargs.get("initializer")
+        if function is not None:
+            function(*(self._backend_kwargs.get("initargs") or ()))
+
+    def _is_plain_sequence(self) -> bool:
+        """Can the calls be made without anybody being told of each?"""
+        is_list = not self.return_generator and self._get_batch_size() == 1
+        is_own = type(self)._get_sequential_output is Parallel._get_sequential_output
+        return is_list and is_own and not self._is_watched()
+
+    def _call_each(self, iterable: Iterable[Any]) -> list[Any]:
+        results: list[Any] = []
+        try:
+            _core.call_each(iterable, results)
+        except BaseException:
+            self._set_failed()
+            raise
+        finally:
+            n_done = len(results)
+            self.n_dispatched_batches = self.n_dispatched_tasks = n_done
+            self.n_completed_tasks = n_done
+            self._running = False
         return results
 
-    def _run_here(self, iterable: Iterable[Call[R]]) -> list[R]:
-        results = []
-        for function, args, kwargs in iterable:
-            results.append(function(*args, **kwargs))
-            if self.verbose > 0:
-                self._print_done(len(results), len(results))
-        if self.verbose > 0:
-            self._print_end(len(results), 1)
-        return results
-
-    def _print_done(self, n_done: int, n_taken: int) -> None:
-        step = max(1, n_taken // 10)
-        if n_done % step == 0:
-            print(
-                f"[Parallel] {n_done} of {n_taken} calls taken are done",
-                file=sys.stderr,
-            )
-
-    def _print_end(self, n_done: int, n_jobs: int) -> None:
-        print(f"[Parallel] {n_done} calls done, n_jobs={n_jobs}", file=sys.stderr)
+    def _get_sequential_output(self, iterable: Iterable[Any]) -> Iterator[Any]:
+        """Make the calls here; the first value, given when it has started, is None."""
+        try:
+            self._iterating = True
+            self._original_iterator = iterable
+            yield None
+            for function, args, kwargs in _in_slices(iterable, self._get_batch_size()):
+                self.n_dispatched_batches += 1
+                self.n_dispatched_tasks += 1
+                result = function(*args, **kwargs)
+                self.n_completed_tasks += 1
+                self.print_progress()
+                yield result
+                self._nb_consumed += 1
+        except BaseException:
+            self._exception = True
+            self._aborting = True
+            self._aborted = True
+            raise
+        finally:
+            self._running = False
+            self._iterating = False
+            self._original_iterator = None
+            self.print_progress()
 
     def __repr__(self) -> str:
-        return f"Parallel(n_jobs={self.n_jobs})"
+        return f"{type(self).__name__}(n_jobs={self.n_jobs})"
 
 
-def _name(function: Any) -> str:
-    name = getattr(function, "__qualname__", None) or type(function).__qualname__
-    return str(name)
+def _in_slices(iterable: Iterable[Any], size: int) -> Iterator[Any]:
+    """Take so many calls at a time from the iterable."""
+    import itertools
+
+    iterator = iter(iterable)
+    if size == 1:
+        return iterator
+    slices = iter(lambda: list(itertools.islice(iterator, size)), [])
+    return itertools.chain.from_iterable(slices)
 
 
-def _raise_failure(index: int, function: Any, failure: tuple[Any, ...]) -> NoReturn:
-    from cjoblib._failure import rebuild
+def _checked_batch_size(size: Any) -> Any:
+    if size == "auto" or (isinstance(size, Integral) and int(size) > 0):
+        return size
+    raise ValueError(f"batch_size must be 'auto' or a positive integer, got: {size!r}")
 
-    raise rebuild(failure)
-
-
-def _raise_death(index: int | None, function: Any, pid: int, status: int) -> NoReturn:
-    if os.WIFSIGNALED(status):
-        number = os.WTERMSIG(status)
-        try:
-            how = f"was killed by signal {number} ({signal.Signals(number).name})"
-        except ValueError:
-            how = f"was killed by signal {number}"
-    else:
-        how = f"exited with code {os.WEXITSTATUS(status)}"
-    if index is None:
-        where = "before it was ready for a task"
-    else:
-        where = f"while it ran task {index} ({_name(function)})"
-    raise TerminatedWorkerError(f"Worker process {pid} {how} {where}")
-
-
-# --- pools that wait for the next loop -----------------------------------------------------
-
-
-_Wanted = tuple[int, str, str, tuple[str, ...]]
-"""What a pool was made for: number of workers, interpreter, working directory, module path."""
-
-
-class _Idle:
-    """Pools that no loop is using, by what they were made for; one for each process.
-
-    A loop takes a pool out and gives it back, so loops in several threads never share one.
-    """
-
-    def __init__(self) -> None:
-        self.pid = os.getpid()
-        self.lock = threading.Lock()
-        self.pools: dict[_Wanted, _core.Pool] = {}
-
-
-_idle = _Idle()
-
-
-def _wanted(n_jobs: int) -> _Wanted:
-    return n_jobs, sys.executable, os.getcwd(), tuple(sys.path)
-
-
-def _pool_take(wanted: _Wanted) -> _core.Pool:
-    global _idle
-    if _idle.pid != os.getpid():
-        # Forked: the parent's workers are not ours. Dropping its pools closes our copies
-        # of their sockets and nothing else.
-        _idle = _Idle()
-    with _idle.lock:
-        pool = _idle.pools.pop(wanted, None)
-        others, _idle.pools = _idle.pools, {}
-    for other in others.values():
-        other.close()
-    return pool or _pool_open(wanted[0])
-
-
-def _pool_open(n_jobs: int) -> _core.Pool:
-    variables = _spawn.environment(n_jobs)
-    return _core.Pool(
-        n_jobs,
-        _spawn.command(),
-        [f"{name}={value}" for name, value in variables.items()],
-        _spawn.hello(),
-    )
-
-
-def _pool_give(wanted: _Wanted, pool: _core.Pool) -> None:
-    with _idle.lock:
-        extra = _idle.pools.setdefault(wanted, pool)
-    if extra is not pool:
-        pool.close()
-
-
-@atexit.register
-def _close_idle() -> None:
-    if _idle.pid == os.getpid():
-        with _idle.lock:
-            pools, _idle.pools = _idle.pools, {}
-        for pool in pools.values():
-            pool.close()

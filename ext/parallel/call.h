@@ -1,0 +1,14 @@
+/* One (function, args, kwargs), as delayed() notes a call. */
+
+#ifndef EXT_PARALLEL_CALL_H
+#define EXT_PARALLEL_CALL_H
+
+#include "compat.h"
+
+/* Make the call and return what it returns. Other sequences of a function, positional
+ * and keyword arguments will do as well. TypeError when `call` is none. */
+PyObject *call_make(PyObject *call);
+
+extern PyMethodDef call_methods[];
+
+#endif
