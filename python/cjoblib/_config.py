@@ -45,7 +45,10 @@ def current_config() -> dict[str, Any]:
     config: dict[str, Any] | None = getattr(_backend, "config", None)
     if config is not None:
         return config
-    if _spawn.role().depth > 0 and threading.current_thread() is threading.main_thread():
+    if (
+        _spawn.role().depth > 0
+        and threading.current_thread() is threading.main_thread()
+    ):
         return _config_in_worker()
     return default_parallel_config
 
@@ -194,7 +197,7 @@ def backend_factory(backend: Any) -> Any:
     return names.BACKENDS[backend]
 
 
-class parallel_config:  # noqa: N801
+class parallel_config:
     """Settings for every `Parallel` in a `with` block, or from now on in this thread.
 
     Parameters
@@ -310,7 +313,7 @@ class parallel_config:  # noqa: N801
             del _backend.config
 
 
-class parallel_backend(parallel_config):  # noqa: N801
+class parallel_backend(parallel_config):
     """Choose the backend for every `Parallel` in a `with` block, or from now on.
 
     :class:`parallel_config` does more; here `n_jobs` is -1 unless it is given.

@@ -106,6 +106,9 @@ class BatchCompletionCallBack:
     def __call__(self, *args: Any, **kwargs: Any) -> None:
         """Take the outcome, say how far things are, and dispatch more."""
         parallel = self.parallel
+        if parallel._stop_fast is not None:  # the rest is done in C
+            parallel._count(self.batch_size)
+            return
         if parallel._backend.supports_retrieve_callback:
             with parallel._lock:
                 # A late result of a loop that was given up, or is being given up.
@@ -200,6 +203,8 @@ class Dispatching:
     _calling = False
     _managed_backend = False
     _returns_errors = False
+    _retries = 0
+    _task_timeout: float | None = None
     _stop_fast: Callable[[], None] | None = None  # ends a loop that runs in C
     n_dispatched_batches = 0
     n_dispatched_tasks = 0
@@ -445,6 +450,25 @@ class Dispatching:
         elif not self._aborted and hasattr(self._backend, "abort_everything"):
             self._backend.abort_everything(ensure_ready=self._managed_backend)
         self._aborted = True
+
+    def _tell(self, n_calls: int) -> None:
+        """Let those who watch know of a batch that ran in C."""
+        from cjoblib import parallel
+
+        self.n_dispatched_batches += 1
+        kind = parallel.BatchCompletionCallBack
+        if kind is BatchCompletionCallBack:
+            self._count(n_calls)
+        else:
+            kind(time.time(), n_calls, self)(None)
+
+    def _count(self, n_calls: int) -> None:
+        self.n_completed_tasks += n_calls
+        self.print_progress()
+
+    def print_progress(self) -> None:
+        """Say how far the loop is."""
+        raise NotImplementedError
 
     def _set_failed(self) -> None:
         self._exception = self._aborting = self._aborted = True

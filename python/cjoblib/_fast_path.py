@@ -42,7 +42,8 @@ _OF_BACKEND = (
 def find(parallel: Any) -> Run | None:
     """Return what runs a loop of this `Parallel`; None: the way through any backend."""
     names = sys.modules["cjoblib.parallel"]
-    if names.BatchCompletionCallBack is not _dispatch.BatchCompletionCallBack:
+    callback = names.BatchCompletionCallBack
+    if not issubclass(callback, _dispatch.BatchCompletionCallBack):
         return None
     if not _has_all_of(type(parallel), _dispatch.Dispatching, _OF_PARALLEL):
         return None

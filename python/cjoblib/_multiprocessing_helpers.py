@@ -6,6 +6,7 @@ It is imported when it is first asked for. `JOBLIB_MULTIPROCESSING=0` (or
 
 from __future__ import annotations
 
+import importlib
 import os
 from types import ModuleType
 
@@ -30,8 +31,9 @@ def _find() -> ModuleType | None:
     if not processes_are_wanted():
         return None
     try:
-        import _multiprocessing  # noqa: F401
         import multiprocessing
+
+        importlib.import_module("_multiprocessing")
     except ImportError:
         return None
     return multiprocessing

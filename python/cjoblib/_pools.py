@@ -29,7 +29,9 @@ TURN_S = 1.0  # at most, until another pool is opened besides
 class Initializer:
     """A function that each worker calls first; equal if function and arguments are."""
 
-    def __init__(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    def __init__(
+        self, function: Callable[..., Any], arguments: tuple[Any, ...]
+    ) -> None:
         self._function = function
         self._arguments = arguments
 

@@ -33,9 +33,7 @@ class Telling:
     _start_time: float
     _original_iterator: Any
     _pre_dispatch_amount: int
-
-    def _is_completed(self) -> bool:
-        raise NotImplementedError
+    _is_completed: Any
 
     def _print(self, msg: str) -> None:
         """Print a message: to stderr, from `verbose=50` on to stdout."""

@@ -1,7 +1,7 @@
 """Loops in threads, by `_core.Threads`: each thread takes calls, makes them, puts results.
 
-    _work() in each thread        the first starts the next one when it has got a call, ...
-    loop.finish(), loop.next()    in the caller
+_work() in each thread        the first starts the next one when it has got a call, ...
+loop.finish(), loop.next()    in the caller
 """
 
 from __future__ import annotations
@@ -66,13 +66,11 @@ class _Crew:
         def on_done(n_calls: int) -> None:
             with parallel._lock:
                 loop = self.loop
-                parallel.n_completed_tasks += n_calls
                 parallel.n_dispatched_tasks = loop.n_taken
-                parallel.n_dispatched_batches += 1
                 if loop.is_exhausted:
                     parallel._iterating = False
                     parallel._original_iterator = None
-                parallel.print_progress()
+                parallel._tell(n_calls)
 
         return on_done
 

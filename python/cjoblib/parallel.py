@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import functools
 import os
-import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from numbers import Integral
 from types import TracebackType
 from typing import Any, Generic, Literal, ParamSpec, TypeVar, cast, overload
 
-from cjoblib import _config, _core, _cpu, _fast_path, _multiprocessing_helpers
-from cjoblib._core import delayed
+from cjoblib import (
+    _config,
+    _cpu,
+    _dispatch,
+    _fast_path,
+    _multiprocessing_helpers,
+)
 from cjoblib._config import (
     VALID_BACKEND_CONSTRAINTS,
     VALID_BACKEND_HINTS,
@@ -28,6 +32,7 @@ from cjoblib._config import (
     parallel_backend,
     parallel_config,
 )
+from cjoblib._core import delayed
 from cjoblib._dispatch import (
     TASK_DONE,
     TASK_ERROR,
@@ -36,6 +41,7 @@ from cjoblib._dispatch import (
     BatchedCalls,
     Dispatching,
 )
+from cjoblib._here import Here
 from cjoblib._parallel_backends import (
     AutoBatchingMixin,
     FallbackToBackend,
@@ -54,7 +60,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from cjoblib._process_run import TerminatedWorkerError
+    from cjoblib._errors import TerminatedWorkerError
 
     mp: ModuleType | None
 
@@ -137,7 +143,9 @@ def __getattr__(name: str) -> object:
     if name == "mp":  # it takes long to import
         value: object = _multiprocessing_helpers.mp
     elif name == "TerminatedWorkerError":
-        from cjoblib._process_run import TerminatedWorkerError as value
+        from cjoblib import _errors
+
+        value = _errors.TerminatedWorkerError
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value
@@ -211,7 +219,7 @@ def effective_n_jobs(n_jobs: int | None = -1) -> int:
 _GIVEN_AS = ("list", "generator", "generator_unordered")
 
 
-class Parallel(Dispatching, Telling, Logger, Generic[ReturnAs]):
+class Parallel(Here, Telling, Dispatching, Logger, Generic[ReturnAs]):
     """Run calls in parallel and return their results in the calls' order.
 
     Parameters
@@ -284,12 +292,7 @@ class Parallel(Dispatching, Telling, Logger, Generic[ReturnAs]):
         timeout: float | None = ...,
         pre_dispatch: int | str = ...,
         batch_size: int | Literal["auto"] = ...,
-        temp_folder: Any = ...,
-        max_nbytes: int | str | None = ...,
-        mmap_mode: Any = ...,
-        prefer: Any = ...,
-        require: Any = ...,
-        **backend_kwargs: Any,
+        **more: Any,
     ) -> None: ...
 
     @overload
@@ -302,12 +305,7 @@ class Parallel(Dispatching, Telling, Logger, Generic[ReturnAs]):
         timeout: float | None = ...,
         pre_dispatch: int | str = ...,
         batch_size: int | Literal["auto"] = ...,
-        temp_folder: Any = ...,
-        max_nbytes: int | str | None = ...,
-        mmap_mode: Any = ...,
-        prefer: Any = ...,
-        require: Any = ...,
-        **backend_kwargs: Any,
+        **more: Any,
     ) -> None: ...
 
     def __init__(
@@ -360,6 +358,8 @@ class Parallel(Dispatching, Telling, Logger, Generic[ReturnAs]):
             self._backend_kwargs["context"] = DEFAULT_MP_CONTEXT
         self._backend = self._backend_of(backend, active)
         self.n_jobs = self._n_jobs_of(n_jobs, config)
+        if self.n_jobs == 0:
+            self._effective_n_jobs()  # raises, unless the backend makes sense of it
         self._check_backend(require)
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
@@ -398,12 +398,13 @@ class Parallel(Dispatching, Telling, Logger, Generic[ReturnAs]):
         has_memory = getattr(backend, "supports_sharedmem", False)
         if require == "sharedmem" and not has_memory:
             raise ValueError(f"Backend {backend} does not support shared memory")
-        is_sequential = isinstance(backend, SequentialBackend)
-        if self.return_generator and not is_sequential:
-            if not backend.supports_return_generator:
-                raise ValueError(
-                    f"Backend {backend} does not support return_as={self.return_as}"
-                )
+        can_generate = (
+            isinstance(backend, SequentialBackend) or backend.supports_return_generator
+        )
+        if self.return_generator and not can_generate:
+            raise ValueError(
+                f"Backend {backend} does not support return_as={self.return_as}"
+            )
 
     def __enter__(self) -> Parallel[ReturnAs]:
         self._managed_backend = True
@@ -470,7 +471,9 @@ class Parallel(Dispatching, Telling, Logger, Generic[ReturnAs]):
         """
         self._begin()
         try:
-            self.n_tasks = len(cast(Any, iterable)) if hasattr(iterable, "__len__") else None
+            self.n_tasks = (
+                len(cast(Any, iterable)) if hasattr(iterable, "__len__") else None
+            )
             self._start_time = time.time()
             if self._managed_backend:
                 n_jobs = self._effective_n_jobs()
@@ -531,7 +534,12 @@ class Parallel(Dispatching, Telling, Logger, Generic[ReturnAs]):
     def _is_watched(self) -> bool:
         """Does anybody want to be told after each batch?"""
         is_own = type(self).print_progress is Telling.print_progress
-        return bool(self.verbose) or not is_own or "print_progress" in vars(self)
+        return (
+            bool(self.verbose)
+            or not is_own
+            or "print_progress" in vars(self)
+            or BatchCompletionCallBack is not _dispatch.BatchCompletionCallBack
+        )
 
     def _initialize_thread(self) -> None:
         """Call what the user wants to be called first in each thread."""
@@ -539,68 +547,11 @@ class Parallel(Dispatching, Telling, Logger, Generic[ReturnAs]):
         if function is not None:
             function(*(self._backend_kwargs.get("initargs") or ()))
 
-    def _is_plain_sequence(self) -> bool:
-        """Can the calls be made without anybody being told of each?"""
-        is_list = not self.return_generator and self._get_batch_size() == 1
-        is_own = type(self)._get_sequential_output is Parallel._get_sequential_output
-        return is_list and is_own and not self._is_watched()
-
-    def _call_each(self, iterable: Iterable[Any]) -> list[Any]:
-        results: list[Any] = []
-        try:
-            _core.call_each(iterable, results)
-        except BaseException:
-            self._set_failed()
-            raise
-        finally:
-            n_done = len(results)
-            self.n_dispatched_batches = self.n_dispatched_tasks = n_done
-            self.n_completed_tasks = n_done
-            self._running = False
-        return results
-
-    def _get_sequential_output(self, iterable: Iterable[Any]) -> Iterator[Any]:
-        """Make the calls here; the first value, given when it has started, is None."""
-        try:
-            self._iterating = True
-            self._original_iterator = iterable
-            yield None
-            for function, args, kwargs in _in_slices(iterable, self._get_batch_size()):
-                self.n_dispatched_batches += 1
-                self.n_dispatched_tasks += 1
-                result = function(*args, **kwargs)
-                self.n_completed_tasks += 1
-                self.print_progress()
-                yield result
-                self._nb_consumed += 1
-        except BaseException:
-            self._exception = True
-            self._aborting = True
-            self._aborted = True
-            raise
-        finally:
-            self._running = False
-            self._iterating = False
-            self._original_iterator = None
-            self.print_progress()
-
     def __repr__(self) -> str:
         return f"{type(self).__name__}(n_jobs={self.n_jobs})"
-
-
-def _in_slices(iterable: Iterable[Any], size: int) -> Iterator[Any]:
-    """Take so many calls at a time from the iterable."""
-    import itertools
-
-    iterator = iter(iterable)
-    if size == 1:
-        return iterator
-    slices = iter(lambda: list(itertools.islice(iterator, size)), [])
-    return itertools.chain.from_iterable(slices)
 
 
 def _checked_batch_size(size: Any) -> Any:
     if size == "auto" or (isinstance(size, Integral) and int(size) > 0):
         return size
     raise ValueError(f"batch_size must be 'auto' or a positive integer, got: {size!r}")
-
