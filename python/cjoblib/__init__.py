@@ -55,9 +55,9 @@ __all__ = [
     "parallel_backend",
     "parallel_config",
     "register_compressor",
+    "register_parallel_backend",
     "register_store_backend",
     "wrap_non_picklable_objects",
-    "register_parallel_backend",
 ]
 
 _HOME = {

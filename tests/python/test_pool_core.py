@@ -24,8 +24,8 @@ def pool():
 
 
 def open_pool(n):
-    variables = [f"{k}={v}" for k, v in _spawn.environment(n).items()]
-    return _core.Pool(n, _spawn.command(), variables, _spawn.hello())
+    variables = [f"{k}={v}" for k, v in _spawn.environment({}).items()]
+    return _core.Pool(n, _spawn.command(), variables, _spawn.hello("loky", 0))
 
 
 def is_alive(pid):
