@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,62 +9,12 @@ from types import ModuleType
 
 import frame
 import rows_hash
+import rows_memory
 from frame import Row, Timed
-
-
-def identity(x: int) -> int:
-    """The function that is cached and run: it does nothing, so what is timed is overhead."""
-    return x
 
 
 def library(name: str) -> ModuleType:
     return __import__(name)
-
-
-def hit(name: str):  # type: ignore[no-untyped-def]
-    """`Memory` finds the result of f(1)."""
-
-    @contextmanager
-    def side(folder: Path) -> Iterator[Timed]:
-        cached = library(name).Memory(str(folder), verbose=0).cache(identity)
-        cached(1)
-        yield frame.repeat(lambda: cached(1), 500)
-
-    return side
-
-
-@contextmanager
-def hit_diskcache(folder: Path) -> Iterator[Timed]:
-    import diskcache
-
-    with diskcache.Cache(str(folder)) as cache:
-        cached = cache.memoize()(identity)
-        cached(1)
-        yield frame.repeat(lambda: cached(1), 500)
-
-
-def miss(name: str):  # type: ignore[no-untyped-def]
-    """`Memory` computes and stores f(n) for a new n each time."""
-
-    @contextmanager
-    def side(folder: Path) -> Iterator[Timed]:
-        cached = library(name).Memory(str(folder), verbose=0).cache(identity)
-        numbers = itertools.count()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield frame.repeat(lambda: cached(next(numbers)), 100)
-
-    return side
-
-
-@contextmanager
-def miss_diskcache(folder: Path) -> Iterator[Timed]:
-    import diskcache
-
-    with diskcache.Cache(str(folder)) as cache:
-        cached = cache.memoize()(identity)
-        numbers = itertools.count()
-        yield frame.repeat(lambda: cached(next(numbers)), 100)
 
 
 def warm_call(name: str):  # type: ignore[no-untyped-def]
@@ -123,26 +71,7 @@ def importing(name: str):  # type: ignore[no-untyped-def]
 
 
 ROWS = [
-    Row(
-        "M1",
-        "Memory hit, f(1) returning an int",
-        {
-            "joblib": hit("joblib"),
-            "cjoblib": hit("cjoblib"),
-            "diskcache": hit_diskcache,
-        },
-        goal=12,
-    ),
-    Row(
-        "M4",
-        "Memory miss of a trivial function",
-        {
-            "joblib": miss("joblib"),
-            "cjoblib": miss("cjoblib"),
-            "diskcache": miss_diskcache,
-        },
-        goal=3,
-    ),
+    *rows_memory.ROWS,
     Row(
         "P1",
         "warm Parallel(n_jobs=2) call of 2 no-ops",

@@ -8,6 +8,7 @@ results, and when it differs from the function's, they are removed.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import tokenize
@@ -133,7 +134,8 @@ def is_code_known(function: MemorizedFunc[..., Any]) -> bool:
     try:
         stored = function.store_backend.get_cached_func_code([function.func_id])
     except OSError:
-        write_code(function)
+        with contextlib.suppress(OSError):  # told when a result is to be stored
+            write_code(function)
         return False
     old_text, old_line = extract_first_line(stored)
     if old_text == text:

@@ -14,15 +14,15 @@ import json
 import os
 import sys
 import time
-import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
 from cjoblib import _core, _memo_code
 from cjoblib._identity import Identity, code_of, identify, state_of
-from cjoblib._memo_code import build_func_identifier, outside
+from cjoblib._memo_code import build_func_identifier
 from cjoblib._memo_options import Options
 from cjoblib._memo_results import MemorizedResult, NotMemorizedResult
+from cjoblib._memo_talk import Run, Talking, load_trouble
 from cjoblib._native_store import (
     PRIVATE,
     LocalStoreBackend,
@@ -30,16 +30,12 @@ from cjoblib._native_store import (
     refusal_text,
 )
 from cjoblib._signature import argument_texts, rules_of
-from cjoblib._store_backends import CacheWarning
 from cjoblib._stores import make_store
 from cjoblib.func_inspect import (
     filter_args,
     format_call,
-    format_signature,
     get_func_code,
-    get_func_name,
 )
-from cjoblib.logger import Logger, format_time
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -62,7 +58,7 @@ STATE = (
 """Attributes that travel."""
 
 
-class MemorizedFunc(_core.Memo[P, R], Logger):
+class MemorizedFunc(_core.Memo[P, R], Talking):
     """A function whose results are kept. Made by :meth:`Memory.cache`.
 
     Parameters
@@ -107,7 +103,7 @@ class MemorizedFunc(_core.Memo[P, R], Logger):
         *,
         options: Options | None = None,
     ) -> None:
-        Logger.__init__(self)
+        Talking.__init__(self)
         self.mmap_mode = mmap_mode
         self.compress = compress
         self.ignore = list(ignore) if ignore is not None else []
@@ -127,7 +123,8 @@ class MemorizedFunc(_core.Memo[P, R], Logger):
             backend, location, verbose, {"compress": compress, "mmap_mode": mmap_mode}
         )
         if not self._is_native and self.store_backend is not None:
-            self.store_backend.store_cached_func_code([self.func_id])
+            with contextlib.suppress(OSError):  # told when a result is to be stored
+                self.store_backend.store_cached_func_code([self.func_id])
         try:
             functools.update_wrapper(self, func)
         except Exception:  # whatever a strange callable's attributes raise
@@ -140,7 +137,14 @@ class MemorizedFunc(_core.Memo[P, R], Logger):
         return callback is not None or self.options.ttl is not None
 
     @property
-    def _is_native(self) -> bool:
+    def _is_mapped(self) -> bool:
+        """Whether arrays in results are mapped. A store of others may not say so."""
+        if self._is_native:
+            return self.store_backend.mmap_mode is not None
+        return self.mmap_mode is not None
+
+    @property
+    def _is_native(self) -> bool:  # type: ignore[override]
         return isinstance(self.store_backend, LocalStoreBackend)
 
     # What the C part calls.
@@ -167,7 +171,7 @@ class MemorizedFunc(_core.Memo[P, R], Logger):
             self._watch = identity.watch
             return
         self._watch = (*identity.watch, *token)
-        if self.store_backend.mmap_mode is None:
+        if not self._is_mapped:
             self._shelf = self._place
 
     def _identify(self, shipped: bytes | None) -> Identity:
@@ -180,17 +184,17 @@ class MemorizedFunc(_core.Memo[P, R], Logger):
 
     def _compute(self, key: bytes, outcome: int, args: Any, kwargs: Any) -> Any:
         """Compute a call that has no entry, store the result, return it."""
-        troubles = []
+        run = Run()
         if outcome > _core.MISS:
-            troubles.append(refusal_text(self._path(key), outcome))
-        return self._call(self._call_id(key), args, kwargs, troubles=troubles)[0]
+            run.troubles.append(refusal_text(self._path(key), outcome))
+        return self._call_once(self._call_id(key), args, kwargs, False, run)[0]
 
     def _load_failed(
         self, key: bytes, error: BaseException, args: Any, kwargs: Any
     ) -> Any:
         """Compute a call whose entry can't be read or made an object of."""
-        troubles = [_load_trouble(self._path(key), error)]
-        return self._call(self._call_id(key), args, kwargs, troubles=troubles)[0]
+        run = Run(load_trouble(self._path(key), error))
+        return self._call(self._call_id(key), args, kwargs, False, run)[0]
 
     def _is_valid(self, key: bytes, metadata: bytes) -> bool:
         """Whether an entry still counts; one that does not is removed."""
@@ -208,7 +212,7 @@ class MemorizedFunc(_core.Memo[P, R], Logger):
     # Names.
 
     @property
-    def _func_name(self) -> str:
+    def _func_name(self) -> str:  # type: ignore[override]
         return self.func_id.rpartition("/")[2]
 
     def _call_id(self, key: bytes) -> tuple[str, str]:
@@ -257,24 +261,58 @@ class MemorizedFunc(_core.Memo[P, R], Logger):
         call_id = (self.func_id, self._get_args_id(*args, **kwargs))
         if self._verbose >= QUERYING:
             self._tell_querying(call_id, args, kwargs)
-        troubles: list[str] = []
+        run = Run()
         if self._is_in_cache_and_valid(call_id):
             if shelving:
                 return self._get_memorized_result(call_id), {}
             try:
                 return self._load(call_id), {}
             except Exception as error:
-                self._tell_not_loaded(call_id, args, kwargs, error, troubles)
+                self._tell_not_loaded(call_id, args, kwargs, error, run)
         if self._verbose > COMPUTING:
             location = self.store_backend.get_cached_func_info([self.func_id])
             self.warn(
                 f"Computing func {self._func_name}, argument hash {call_id[1]} "
                 f"in location {location['location']}"
             )
-        found: tuple[Any, dict[str, Any]] = self._call(
-            call_id, args, kwargs, shelving, troubles
+        found: tuple[Any, dict[str, Any]] = self._call_once(
+            call_id, args, kwargs, shelving, run
         )
         return found
+
+    def _call_once(
+        self, call_id: tuple[str, str], args: Any, kwargs: Any, shelving: bool, run: Run
+    ) -> Any:
+        """Compute a call, or wait for the thread or process that does it just now."""
+        found = self._claim(call_id, shelving, run)
+        if found is not None:
+            self._tell(run)
+            return found
+        try:
+            return self._call(call_id, args, kwargs, shelving, run)
+        finally:
+            run.end()
+
+    def _claim(
+        self, call_id: tuple[str, str], shelving: bool, run: Run, wait: bool = True
+    ) -> tuple[Any, dict[str, Any]] | None:
+        """What another has stored by now; None: it is ours to compute."""
+        if self._place is None:
+            return None
+        key = bytes.fromhex(call_id[1].rpartition("/")[2])
+        try:
+            outcome, about, value, run.lease = self._place.claim(key, wait)
+        except Exception:  # no locks to be had, or an entry that gives no object
+            return None
+        if outcome != 0 or about is None:
+            return None
+        if self._is_asked and not self._is_valid(key, about):
+            return None
+        if shelving:
+            value = self._get_memorized_result(call_id)
+        elif self._is_mapped:
+            value = self._mapped(call_id, {}, value)
+        return value, {}
 
     def _load(self, call_id: tuple[str, str]) -> Any:
         begun = time.time()
@@ -287,13 +325,11 @@ class MemorizedFunc(_core.Memo[P, R], Logger):
 
     def _is_in_cache_and_valid(self, call_id: tuple[str, str]) -> bool:
         store = self.store_backend
-        if self._is_native:
-            try:
-                if not store.contains_item(call_id):
-                    return False
-            except OSError:  # storing will say why
+        try:
+            known = self._is_native or _memo_code.is_code_known(self)
+            if not known or not store.contains_item(call_id):
                 return False
-        elif not _memo_code.is_code_known(self) or not store.contains_item(call_id):
+        except OSError:  # storing will say why
             return False
         if self.cache_validation_callback is None and self.options.ttl is None:
             return True
@@ -317,19 +353,18 @@ class MemorizedFunc(_core.Memo[P, R], Logger):
         call_id: tuple[str, str],
         args: Any,
         kwargs: Any,
-        shelving: bool = False,
-        troubles: list[str] | None = None,
+        shelving: bool,
+        run: Run,
     ) -> Any:
         """Compute a call and store the result."""
-        troubles = [] if troubles is None else troubles
         self._before_call(args, kwargs)
         begun = time.time()
         try:
             value = self.func(*args, **kwargs)
         except BaseException:
-            self._tell(troubles)
+            self._tell(run)
             raise
-        return self._after_call(call_id, args, kwargs, shelving, value, begun, troubles)
+        return self._after_call(call_id, args, kwargs, shelving, value, begun, run)
 
     def _before_call(self, args: Any, kwargs: Any) -> None:
         if self._verbose > 0:
@@ -343,7 +378,7 @@ class MemorizedFunc(_core.Memo[P, R], Logger):
         shelving: bool,
         value: Any,
         begun: float,
-        troubles: list[str],
+        run: Run,
     ) -> tuple[Any, dict[str, Any]]:
         seconds = time.time() - begun
         metadata = {
@@ -351,17 +386,17 @@ class MemorizedFunc(_core.Memo[P, R], Logger):
             "input_args": self._argument_texts(args, kwargs),
             "time": time.time(),
         }
-        is_stored = False
         if seconds >= self.options.min_seconds:
-            is_stored = self._store(call_id, value, metadata, troubles)
+            run.is_stored = self._store(call_id, value, metadata, run)
+        run.end()
         if self._verbose > 0:
             self._print_duration(time.time() - begun)
-        self._tell(troubles)
+        self._tell(run)
         if shelving:
-            if is_stored:
+            if run.is_stored:
                 return self._get_memorized_result(call_id, metadata), metadata
             return NotMemorizedResult(value), metadata
-        if is_stored and self.store_backend.mmap_mode is not None:
+        if run.is_stored and self._is_mapped:
             value = self._mapped(call_id, metadata, value)
         return value, metadata
 
@@ -376,7 +411,7 @@ class MemorizedFunc(_core.Memo[P, R], Logger):
         call_id: tuple[str, str],
         value: Any,
         metadata: dict[str, Any],
-        troubles: list[str],
+        run: Run,
     ) -> bool:
         store = self.store_backend
         if not self._is_native:
@@ -393,7 +428,7 @@ class MemorizedFunc(_core.Memo[P, R], Logger):
             place.put(key, json.dumps(about).encode(), store.packed(value))
         except Exception as error:
             path = os.path.join(store.location, *call_id)
-            troubles.append(
+            run.troubles.append(
                 f"the result of {self.func_id} was not stored in {path}: "
                 f"{type(error).__name__}: {error}"
             )
@@ -425,51 +460,6 @@ class MemorizedFunc(_core.Memo[P, R], Logger):
             verbose=self._verbose - 1,
         )
 
-    # Messages.
-
-    def _tell(self, troubles: list[str]) -> None:
-        """One warning for all that went wrong with the store in one call."""
-        if troubles:
-            text = "; ".join(troubles)
-            warnings.warn(
-                f"{text}; the call was computed", CacheWarning, stacklevel=outside()
-            )
-
-    def _tell_querying(self, call_id: tuple[str, str], args: Any, kwargs: Any) -> None:
-        import logging
-
-        logging.basicConfig(level=logging.INFO)
-        call = format_signature(self.func, *args, **kwargs)[1]
-        place = self.store_backend.get_cached_func_info([self.func_id])["location"]
-        self.info(
-            f"\nQuerying {self._func_name} with signature\n{call}.\n\n"
-            f"(argument hash {call_id[1]})\n\nThe store location is {place}.\n"
-        )
-
-    def _tell_not_loaded(
-        self,
-        call_id: tuple[str, str],
-        args: Any,
-        kwargs: Any,
-        error: BaseException,
-        troubles: list[str],
-    ) -> None:
-        if self._is_native:
-            if not isinstance(error, KeyError):  # else it went meanwhile
-                path = os.path.join(self.store_backend.location, *call_id)
-                troubles.append(_load_trouble(path, error))
-            return
-        import traceback
-
-        call = format_signature(self.func, *args, **kwargs)[1]
-        self.warn(
-            f"Exception while loading results for {call}\n {traceback.format_exc()}"
-        )
-
-    def _print_duration(self, seconds: float, context: str = "") -> None:
-        name = get_func_name(self.func)[1]
-        print(f"{name} {context}- {format_time(seconds)}".rjust(80, "_"))
-
     # The interface for users.
 
     def call_and_shelve(self, *args: P.args, **kwargs: P.kwargs) -> Any:
@@ -495,7 +485,7 @@ class MemorizedFunc(_core.Memo[P, R], Logger):
         if self.store_backend is None:
             return self.func(*args, **kwargs), {}
         call_id = (self.func_id, self._get_args_id(*args, **kwargs))
-        return self._call(call_id, args, kwargs)
+        return self._call(call_id, args, kwargs, False, Run())
 
     def check_call_in_cache(self, *args: P.args, **kwargs: P.kwargs) -> bool:
         """Whether a call would be answered from the cache; nothing is computed."""
@@ -538,12 +528,6 @@ def _ask(callback: Callable[[dict[str, Any]], Any], metadata: dict[str, Any]) ->
         if {"time", "duration", "input_args"} <= set(metadata):
             raise
         return False
-
-
-def _load_trouble(path: str, error: BaseException) -> str:
-    if isinstance(error, ValueError) and path in str(error):
-        return str(error)
-    return f"the entry {path} could not be loaded: {type(error).__name__}: {error}"
 
 
 def _is_global(function: Any) -> bool:

@@ -57,14 +57,15 @@ def follow(func: Any, look: _Look) -> None:
     waiting = [func]
     while waiting:
         value = code_of(waiting.pop())
+        found: list[Any] = []
         if isinstance(value, type):
-            waiting += _methods(value)
-        if not isinstance(value, types.FunctionType):
-            continue
-        for found in _referred(value, look):
-            if look.is_new(found):
-                _take_in(found, look)
-                waiting.append(found)
+            found = _methods(value)
+        elif isinstance(value, types.FunctionType):
+            found = _referred(value, look)
+        for one in found:
+            if look.is_new(one):
+                _take_in(one, look)
+                waiting.append(one)
 
 
 def _take_in(value: Any, look: _Look) -> None:

@@ -8,16 +8,22 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+from cjoblib._fsspec_store import FsspecStoreBackend
 from cjoblib._native_store import FOLDER, LocalStoreBackend
 from cjoblib._store_backends import FileSystemStoreBackend, StoreBackendBase
 
 _STORE_BACKENDS: dict[str, type[StoreBackendBase]] = {
     "local": LocalStoreBackend,
     "joblib": FileSystemStoreBackend,
+    "fsspec": FsspecStoreBackend,
 }
 """Stores by the name that ``Memory(backend=...)`` takes; looked up at each use."""
 
-OUR_OPTIONS = frozenset({"compress", "mmap_mode", "durable", "max_bytes"})
+OUR_OPTIONS: dict[type[Any], frozenset[str]] = {
+    LocalStoreBackend: frozenset({"durable", "max_bytes"}),
+    FileSystemStoreBackend: frozenset(),
+    FsspecStoreBackend: frozenset({"storage_options"}),
+}
 
 
 def register_store_backend(backend_name: str, backend: type[Any]) -> None:
@@ -71,6 +77,7 @@ def make_store(
         )
         return None
     location = os.path.expanduser(location)
+    backend = kind_for(backend, location)
     kind = _STORE_BACKENDS.get(backend)
     if kind is None:
         known = ", ".join(sorted(_STORE_BACKENDS))
@@ -85,8 +92,17 @@ def make_store(
 
 def place_in(backend: str, location: str) -> str:
     """The folder that a store makes in a folder that the user names."""
+    if "://" in location:
+        return f"{location.rstrip('/')}/joblib"
     native = _STORE_BACKENDS.get(backend) is LocalStoreBackend
     return os.path.join(location, FOLDER if native else "joblib")
+
+
+def kind_for(backend: str, location: Any) -> str:
+    """The backend to use: for a URL, the one for URLs in place of the usual one."""
+    if backend == "local" and isinstance(location, str) and "://" in location:
+        return "fsspec"
+    return backend
 
 
 def check_options(backend: str, options: Mapping[str, Any]) -> None:
@@ -102,10 +118,11 @@ def check_options(backend: str, options: Mapping[str, Any]) -> None:
     """
     from cjoblib._install import is_installed
 
-    unknown = sorted(set(options) - OUR_OPTIONS)
     kind = _STORE_BACKENDS.get(backend)
-    ours = kind in (LocalStoreBackend, FileSystemStoreBackend)
-    if unknown and ours and not is_installed():
+    if kind not in OUR_OPTIONS or is_installed():
+        return
+    unknown = sorted(set(options) - OUR_OPTIONS[kind])
+    if unknown:
         raise TypeError(
             f"Memory: the backend {backend!r} has no option {', '.join(unknown)}"
         )

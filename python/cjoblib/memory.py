@@ -58,6 +58,7 @@ from cjoblib._store_backends import (
 from cjoblib._stores import (
     _STORE_BACKENDS,
     check_options,
+    kind_for,
     place_in,
     register_store_backend,
 )
@@ -105,7 +106,8 @@ class Memory(Logger):
         kept, functions are called as they are.
     backend : str, default 'local'
         The kind of store. ``'local'`` is a folder of a file system in cjoblib's own
-        format, ``'joblib'`` one that is shared with joblib; see also
+        format, ``'joblib'`` one that is shared with joblib. A URL such as
+        ``s3://bucket/folder`` needs the package fsspec. See also
         :func:`register_store_backend`.
     mmap_mode : {None, 'r', 'r+', 'w+', 'c'}
         Arrays in results are mapped from the file, read-only (`'r'`) or as a private
@@ -192,7 +194,7 @@ class Memory(Logger):
             if mmap_mode is not None:
                 warnings.warn("Compressed results cannot be memmapped", stacklevel=2)
         self.location = location
-        self.backend = backend
+        self.backend = backend = kind_for(backend, location)
         self.mmap_mode = mmap_mode
         self.compress = compress
         self.timestamp: float | None = time.time()
@@ -202,12 +204,12 @@ class Memory(Logger):
             Options(), ttl=ttl, min_seconds=min_seconds, on_change=on_change
         )
         self._track = checked_track(track)
-        check_options(backend, self.backend_options)
         options = dict(self.backend_options)
         if durable:
             options["durable"] = True
         if max_bytes is not None:
             options["max_bytes"] = bytes_of(max_bytes)
+        check_options(backend, options)
         place: Any = location
         if isinstance(location, str):
             place = place_in(backend, location)
