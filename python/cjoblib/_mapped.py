@@ -54,12 +54,21 @@ def load_mapped(shelf: Shelf, key: bytes, mode: str) -> tuple[int, Any]:
                 outcome = shelf.about(key)[0]
                 if outcome != 0:
                     return outcome, None
-                if _state(os.stat(path)) != state and os.stat(path).st_ino != state[1]:
+                if not _is_at(path, state):
                     continue  # it was replaced meanwhile
                 _remember(_state(os.fstat(fd)))
             return 0, _load(fd, path, mode)
         finally:
             os.close(fd)
+
+
+def _is_at(path: str, state: tuple[int, ...]) -> bool:
+    """Whether the file that was checked at a path is the one that is open."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return False
+    return (found.st_dev, found.st_ino) == state[:2]
 
 
 def _state(stat: os.stat_result) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ results, and when it differs from the function's, they are removed.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sys
 import tokenize
@@ -107,10 +108,11 @@ def _warn_changed(function: MemorizedFunc[..., Any], origin: Any) -> None:
     _tell_changed(function)
 
 
-def origin(function: MemorizedFunc[..., Any]) -> list[Any]:
-    """What an entry keeps of the code it comes from: where it stood, and a digest."""
-    text, _, line = function.func_code_info
-    return [line, len(text.splitlines()), _digest_of(text)]
+def origin_of(info: tuple[str, str | None, int]) -> str:
+    """What an entry keeps of the code it comes from, as JSON: where it stood, how many
+    lines, and a digest."""
+    text, _, line = info
+    return json.dumps([line, len(text.splitlines()), _digest_of(text)])
 
 
 def _digest_of(source: str) -> str:

@@ -76,25 +76,45 @@ def check(store: Any, fix: bool) -> CheckResult:
 
 def entries(store: Any) -> Iterator[Entry]:
     """See :meth:`cjoblib.Memory.entries`."""
-    if store is not None:
-        native = _native(store, "entries")
-        for path, n_bytes, used in native.walk():
-            yield _entry(native, path, n_bytes, used)
+    if isinstance(store, LocalStoreBackend):
+        for path, n_bytes, used in store.walk():
+            about = decode_metadata(store.read_metadata(path))
+            yield _entry(store, path, 2, n_bytes, _moment(used / 1e9), about)
+    elif store is not None:
+        for item in store.get_items():
+            call_id = _call_id(store, str(item.path), 1)
+            about = store.get_metadata(call_id)
+            yield _entry(store, str(item.path), 1, item.size, item.last_access, about)
 
 
-def _entry(store: LocalStoreBackend, path: str, n_bytes: int, used: int) -> Entry:
-    folder, key = os.path.split(path)
-    folder, version = os.path.split(folder)
-    about = decode_metadata(store.read_metadata(path))
+def _call_id(store: Any, path: str, n_parts: int) -> tuple[str, str]:
+    """The function's and the arguments' id of an entry; `n_parts` are of the latter."""
+    parts = path.removeprefix(os.path.join(store.location, "")).split("/")
+    return "/".join(parts[:-n_parts]), "/".join(parts[-n_parts:])
+
+
+def _moment(seconds: float) -> datetime.datetime:
+    return datetime.datetime.fromtimestamp(seconds)
+
+
+def _entry(
+    store: Any,
+    path: str,
+    n_parts: int,
+    n_bytes: int,
+    used: datetime.datetime,
+    about: dict[str, Any],
+) -> Entry:
+    func_id, args_id = _call_id(store, path, n_parts)
     computed = about.get("time")
     return Entry(
-        os.path.relpath(folder, store.location),
-        f"{version}/{key}",
+        func_id,
+        args_id,
         about.get("input_args", {}),
         n_bytes,
         about.get("duration"),
-        computed and datetime.datetime.fromtimestamp(computed),
-        datetime.datetime.fromtimestamp(used / 1e9),
+        None if computed is None else _moment(computed),
+        used,
         path,
     )
 

@@ -25,8 +25,9 @@ class Run:
 
     def end(self) -> None:
         """Let others who wait for the result go on."""
-        if self.lease is not None:
-            self.lease.release(self.is_stored)
+        lease, self.lease = self.lease, None
+        if lease is not None:
+            lease.release(self.is_stored)
 
 
 class Talking(Logger):

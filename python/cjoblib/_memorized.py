@@ -84,7 +84,14 @@ class MemorizedFunc(_core.Memo[P, R], Talking):
         Where the results are.
     """
 
-    __slots__ = ("_checked_code", "_code_told", "_place", "_rules", "_version")
+    __slots__ = (
+        "_checked_code",
+        "_code_told",
+        "_origin",
+        "_place",
+        "_rules",
+        "_version",
+    )
 
     func_id: str
     ignore: list[str]
@@ -113,6 +120,7 @@ class MemorizedFunc(_core.Memo[P, R], Talking):
         self.func_id = build_func_identifier(func)
         self._func_code_info: tuple[str, str | None, int] | None = None
         self._code_told: Any = None  # whose source that is
+        self._origin: tuple[Any, str] | None = None
         rules = rules_of(func, self.ignore)
         super().__init__(func, rules, int(verbose), self.options.key, self._is_asked)
         self._rules = rules
@@ -423,9 +431,9 @@ class MemorizedFunc(_core.Memo[P, R], Talking):
             print(f"Persisting in {os.path.join(store.location, *call_id)}")
         try:
             place = self._place or store.shelf(self.func_id, self._version)
-            about = {**metadata, PRIVATE: _memo_code.origin(self)}
+            about = self._entry_metadata(metadata)
             key = bytes.fromhex(call_id[1].rpartition("/")[2])
-            place.put(key, json.dumps(about).encode(), store.packed(value))
+            place.put(key, about, store.packed(value))
         except Exception as error:
             path = os.path.join(store.location, *call_id)
             run.troubles.append(
@@ -434,6 +442,17 @@ class MemorizedFunc(_core.Memo[P, R], Talking):
             )
             return False
         return True
+
+    def _entry_metadata(self, metadata: dict[str, Any]) -> bytes:
+        """The metadata and the code's origin as JSON, which is mostly known."""
+        info = self.func_code_info
+        if self._origin is None or self._origin[0] is not info:
+            self._origin = info, _memo_code.origin_of(info)
+        return (
+            f'{{"duration": {metadata["duration"]!r}, "time": {metadata["time"]!r}, '
+            f'"input_args": {json.dumps(metadata["input_args"])}, '
+            f'"{PRIVATE}": {self._origin[1]}}}'
+        ).encode()
 
     def _mapped(
         self, call_id: tuple[str, str], metadata: dict[str, Any], value: Any

@@ -92,8 +92,9 @@ class LocalStoreBackend(StoreBackendBase, StoreBackendMixin):
         """
         opened = getattr(self, "_opened", None)
         if opened is None:
+            _make_private(self._root)
             opened = _core.Store(self._root, **self.options)
-            write_gitignore(self._root)
+            write_gitignore(self._root, 0o600)
             self._opened = opened
         return opened
 
@@ -316,6 +317,15 @@ class LocalStoreBackend(StoreBackendBase, StoreBackendMixin):
             return
         with contextlib.suppress(FileNotFoundError):
             os.unlink(location)
+
+
+def _make_private(folder: str) -> None:
+    """Make a folder for its owner alone, where there is none. What can't be made, the
+    store says best."""
+    if not os.path.isdir(folder):
+        with contextlib.suppress(OSError):
+            os.makedirs(os.path.dirname(folder), exist_ok=True)
+            os.mkdir(folder, 0o700)
 
 
 def refusal_text(path: str, outcome: int) -> str:

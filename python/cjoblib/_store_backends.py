@@ -373,13 +373,15 @@ def loading_text(
     return f"[Memory]{since}: Loading {call}{end}"
 
 
-def write_gitignore(location: str) -> None:
+def write_gitignore(location: str, mode: int = 0o666) -> None:
     """Keep a cache's folder out of version control, unless there is a rule already."""
     filename = os.path.join(location, ".gitignore")
     if os.path.lexists(filename):
         return
     try:
-        with open(filename, "x") as file:
+        with open(
+            filename, "x", opener=lambda f, flags: os.open(f, flags, mode)
+        ) as file:
             file.write("# Created by joblib automatically.\n*\n")
     except FileExistsError:
         return

@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from cjoblib._fsspec_store import FsspecStoreBackend
+from cjoblib._install import is_installed
 from cjoblib._native_store import FOLDER, LocalStoreBackend
 from cjoblib._store_backends import FileSystemStoreBackend, StoreBackendBase
 
 _STORE_BACKENDS: dict[str, type[StoreBackendBase]] = {
     "local": LocalStoreBackend,
+    "cjoblib": LocalStoreBackend,
     "joblib": FileSystemStoreBackend,
     "fsspec": FsspecStoreBackend,
 }
@@ -99,10 +101,17 @@ def place_in(backend: str, location: str) -> str:
 
 
 def kind_for(backend: str, location: Any) -> str:
-    """The backend to use: for a URL, the one for URLs in place of the usual one."""
-    if backend == "local" and isinstance(location, str) and "://" in location:
+    """The backend that is meant by the usual one.
+
+    For a URL, that for URLs; and joblib's own layout where cjoblib stands in for joblib,
+    so that caches that are there already go on to be used.
+    """
+    if backend != "local":
+        return backend
+    if isinstance(location, str) and "://" in location:
         return "fsspec"
-    return backend
+    usual = _STORE_BACKENDS.get("local") is LocalStoreBackend
+    return "joblib" if usual and is_installed() else backend
 
 
 def check_options(backend: str, options: Mapping[str, Any]) -> None:
@@ -116,8 +125,6 @@ def check_options(backend: str, options: Mapping[str, Any]) -> None:
     TypeError
         It names the options.
     """
-    from cjoblib._install import is_installed
-
     kind = _STORE_BACKENDS.get(backend)
     if kind not in OUR_OPTIONS or is_installed():
         return

@@ -105,8 +105,9 @@ class Memory(Logger):
         The folder; ``~`` is the home folder. It is made when needed. None: nothing is
         kept, functions are called as they are.
     backend : str, default 'local'
-        The kind of store. ``'local'`` is a folder of a file system in cjoblib's own
-        format, ``'joblib'`` one that is shared with joblib. A URL such as
+        The kind of store. ``'cjoblib'`` is a folder of a file system in a format of
+        its own, ``'joblib'`` one that is shared with joblib. ``'local'`` means the
+        first, and the second after :func:`cjoblib.install_as_joblib`. A URL such as
         ``s3://bucket/folder`` needs the package fsspec. See also
         :func:`register_store_backend`.
     mmap_mode : {None, 'r', 'r+', 'w+', 'c'}
@@ -194,7 +195,8 @@ class Memory(Logger):
             if mmap_mode is not None:
                 warnings.warn("Compressed results cannot be memmapped", stacklevel=2)
         self.location = location
-        self.backend = backend = kind_for(backend, location)
+        self.backend = backend
+        backend = kind_for(backend, location)
         self.mmap_mode = mmap_mode
         self.compress = compress
         self.timestamp: float | None = time.time()

@@ -269,3 +269,29 @@ def test_the_layout_of_the_folder(tmp_path, monkeypatch):
     for name in ("there", "here"):
         text = (tmp_path / name / ".gitignore").read_text()
         assert text == "# Created by joblib automatically.\n*\n"
+
+
+def test_code_written_for_joblib_goes_on_with_its_cache(folder):
+    """Standing in for joblib, the usual store is joblib's."""
+    (folder / "as_joblib.py").write_text(
+        "import cjoblib\ncjoblib.install_as_joblib()\n"
+        "from pathlib import Path\nexec(Path('calls.py').read_text())\n"
+    )
+    first = run(folder, "joblib")
+    done = subprocess.run(
+        [sys.executable, "as_joblib.py", "joblib", "{'backend_options': {'x': 1}}"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [word for word in first if word != "ran"]
+
+
+def test_entries_of_a_shared_cache(tmp_path):
+    memory = Memory(str(tmp_path), backend="joblib", verbose=0)
+    memory.cache(textwrap.dedent)("  a")
+    (entry,) = memory.entries()
+    assert entry.func_id == "textwrap/dedent"
+    assert entry.input_args == {"text": "'  a'"}
+    assert memory.info()["functions"] == {"textwrap/dedent": 1}
