@@ -194,12 +194,13 @@ canonical_hash_pairs(PyObject *module, PyObject *const *args, Py_ssize_t n_args)
 PyDoc_STRVAR(
     register_hasher_doc,
     "register_hasher($module, key, function, /)\n--\n\n"
-    "Hash function(obj) in place of objects of a class, or of a (module, name).");
+    "Hash function(obj) in place of objects of a class, or of a (module, name); None\n"
+    "says that they have no hash.");
 
 static PyObject *
 register_hasher(PyObject *module, PyObject *const *args, Py_ssize_t n_args)
 {
-    if (n_args != 2 || !PyCallable_Check(args[1])) {
+    if (n_args != 2 || (args[1] != Py_None && !PyCallable_Check(args[1]))) {
         PyErr_SetString(PyExc_TypeError, "a class and a function are needed");
         return NULL;
     }

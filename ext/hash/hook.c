@@ -123,7 +123,7 @@ hook_expand(struct hasher *h, PyObject *obj, struct parts *ret_parts)
         return 0;
     }
     if (h->hook == Py_None) {
-        return unhashable(h, obj, "__cjoblib_hash__ is None");
+        return unhashable(h, obj, "its class says that it has none");
     }
     if (hasher_check_stack_now(h) < 0) {
         return -1;

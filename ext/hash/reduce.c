@@ -9,18 +9,47 @@ struct reduced {
     PyObject *callable, *args, *state, *items, *pairs, *setter;
 };
 
+/* Whether the exception that is set says that the object cannot be taken apart: what
+ * pickle raises itself, and what libraries raise in its place. */
+static int
+reduce_is_refusal(struct hasher *h)
+{
+    PyObject *const refusals[] = {PyExc_TypeError,      h->state->pickling_error,
+                                  PyExc_ValueError,     PyExc_RuntimeError,
+                                  PyExc_AssertionError, PyExc_AttributeError};
+
+    if (PyErr_ExceptionMatches(PyExc_RecursionError)) {
+        return 0;
+    }
+    for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+        if (PyErr_ExceptionMatches(refusals[i])) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* What it says; its type too, unless that is pickle's usual one. A new reference. */
+static PyObject *
+reduce_reason(PyObject *error)
+{
+    if (Py_IS_TYPE(error, (PyTypeObject *)PyExc_TypeError)) {
+        return PyObject_Str(error);
+    }
+    return PyUnicode_FromFormat("%s: %S", Py_TYPE(error)->tp_name, error);
+}
+
 static int
 reduce_refused(struct hasher *h, PyObject *obj)
 {
     PyObject *error, *text;
     const char *why;
 
-    if (!PyErr_ExceptionMatches(PyExc_TypeError) &&
-        !PyErr_ExceptionMatches(h->state->pickling_error)) {
+    if (!reduce_is_refusal(h)) {
         return -1;
     }
     error = compat_take_exception();
-    text = PyObject_Str(error);
+    text = reduce_reason(error);
     why = text ? PyUnicode_AsUTF8(text) : NULL;
     if (!why) {
         PyErr_Clear();

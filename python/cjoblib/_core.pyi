@@ -236,7 +236,7 @@ def canonical_hash_pairs(
     names: tuple[str, ...], values: tuple[object, ...], /
 ) -> str: ...
 def register_hasher(
-    key: type | tuple[str, str], function: Callable[[Any], object], /
+    key: type | tuple[str, str], function: Callable[[Any], object] | None, /
 ) -> None: ...
 
 class Unpickler:

@@ -241,7 +241,11 @@ def _metadata(obj: Any) -> Any:
 
 
 # By name, so that nothing is imported.
-_BY_NAME: dict[tuple[str, str], Callable[[Any], Any]] = {
+_BY_NAME: dict[tuple[str, str], Callable[[Any], Any] | None] = {
+    # Numbers that mean something in one process: addresses, descriptors, its own.
+    ("ctypes", "CDLL"): None,
+    ("multiprocessing.connection", "_ConnectionBase"): None,
+    ("multiprocessing.process", "BaseProcess"): None,
     ("enum", "Enum"): _enum,
     ("enum", "Flag"): _flag,
     ("fractions", "Fraction"): _fraction,

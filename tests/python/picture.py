@@ -86,6 +86,9 @@ class Painter:
         if isinstance(value, str):
             return value
         func, args, state, items, pairs = (*value, None, None, None)[:5]
+        if isinstance(state, dict):
+            # Where pandas keeps what it was asked for.
+            state = {name: part for name, part in state.items() if name != "_cache"}
         return (
             self.paint(func),
             tuple([self.paint(arg) for arg in args]),

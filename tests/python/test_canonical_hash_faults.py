@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import ctypes
 import datetime
 import functools
 import gc
 import io
 import itertools
+import multiprocessing
 import os
 import pathlib
 import pickle
+import queue
+import random
 import socket
 import subprocess
 import sys
@@ -51,6 +55,13 @@ def test_errors_of_hooks_pass():
         xxh([Bad()])
 
 
+def test_refusal_names_the_path_and_the_error():
+    with pytest.raises(
+        UnhashableError, match=r"^obj\[0\]\.a: .*: ValueError: why not$"
+    ):
+        xxh([model(a=Refuses(ValueError("why not")))])
+
+
 def unhashables(file, connection):
     generator = (i for i in ())
     return [
@@ -70,6 +81,44 @@ def unhashables(file, connection):
         zip(generator),
         lambda: generator,
         generator.send,
+        *of_this_process(),
+        *refusing(),
+    ]
+
+
+def of_this_process():
+    """What pickle would take, but for numbers that mean something in one process."""
+    return [
+        ctypes.CDLL(None),
+        multiprocessing.Process(),
+        *multiprocessing.Pipe(),
+        threading.Condition(),
+        weakref.WeakSet(),
+        queue.Queue(),
+    ]
+
+
+class Refuses:
+    def __init__(self, error):
+        self.error = error
+
+    def __getstate__(self):
+        raise self.error
+
+
+def refusing():
+    """What raises errors of other types than pickle's."""
+    errors = [
+        ValueError("no"),
+        NotImplementedError(),
+        AssertionError(),
+        AttributeError("a"),
+    ]
+    return [
+        random.SystemRandom(),
+        ctypes.pointer(ctypes.c_int(1)),
+        multiprocessing.Lock(),
+        *map(Refuses, errors),
     ]
 
 
