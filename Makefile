@@ -20,7 +20,8 @@ C_FILES := $(shell find include src ext tests examples -name '*.[ch]')
 MESON := meson.build meson.options $(shell find include src ext python tests -name meson.build)
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test bench lint sanitize sanitize-short fuzz leaks c-tests py-tests package clean
+.PHONY: help demo test bench lint sanitize sanitize-short fuzz leaks c-tests py-tests compat \
+    compat-short package clean
 
 help:
 	@echo 'make demo       build, then describe real pictures: cached, in parallel (PICS=folder: yours)'
@@ -31,6 +32,7 @@ help:
 	@echo 'make py-tests   the Python tests only'
 	@echo 'make sanitize   C and Python tests with address and undefined-behaviour sanitizers'
 	@echo 'make fuzz       look for streams that break the unpickler (SECONDS_EACH=600 SEED=number)'
+	@echo 'make compat     tests of joblib and of scikit-learn, on cjoblib'
 	@echo 'make leaks      repeat every call on a debug Python: what is left behind?'
 	@echo 'make package    the package only, into .venv'
 	@echo 'make clean      remove what was built (.build), keep .venv'
@@ -89,7 +91,7 @@ bench: package .venv/.bench
 
 # --- tests ---------------------------------------------------------------------------------
 
-test: lint c-tests py-tests sanitize-short
+test: lint c-tests py-tests compat-short sanitize-short
 
 lint: .venv/.test package
 	@$(PY) -m ruff check python tests examples bench
@@ -125,6 +127,14 @@ c-tests: .build/gcc/build.ninja .build/clang/build.ninja
 py-tests: package .venv/.test .build/gcc/build.ninja
 	@ninja --quiet -C .build/gcc
 	@$(PY) -m pytest -q
+
+# Others' tests, fetched when they are asked for; ONLY='hashing memory' takes some of joblib's.
+compat: package .venv/.test
+	@$(PY) tests/compat/compat.py joblib $(ONLY)
+	@$(if $(ONLY),,$(PY) tests/compat/compat.py sklearn)
+
+compat-short: package .venv/.test
+	@$(PY) tests/compat/compat.py short
 
 # The interpreter is not built with the sanitizers, so their runtime goes in first. What
 # CPython itself keeps until its end would drown leaks of ours; the C tests look for those.
