@@ -90,11 +90,12 @@ def _load(fd: int, path: str, mode: str) -> Any:
     table = start + VALUE_HEAD.size
     pickle = table + n_buffers * VALUE_BUFFER.size
     view = memoryview(mapping)
+    maker = _ArrayMaker(mapping, path, mode if mode == "r" else "c")
     buffers = []
     for i in range(n_buffers):
         offset, size = VALUE_BUFFER.unpack_from(mapping, table + i * VALUE_BUFFER.size)
         buffers.append(view[start + offset : start + offset + size])
-    maker = _ArrayMaker(mapping, path, mode if mode == "r" else "c")
+        maker.offsets[id(buffers[-1])] = start + offset
     return _core.pickle_loads(
         view[pickle : pickle + n_pickle], buffers=buffers, find_class=maker.find_class
     )
@@ -107,6 +108,7 @@ class _ArrayMaker:
         self.mapping = mapping
         self.path = path
         self.mode = mode
+        self.offsets: dict[int, int] = {}  # of buffers, by their ids
 
     def find_class(self, module: str, name: str) -> Any:
         if name == "_frombuffer" and module in _FROM_BUFFER:
@@ -125,7 +127,9 @@ class _ArrayMaker:
         if len(buffer) == 0:
             return np.zeros(shape, dtype)
         in_order: Any = "C" if order == "K" else order
-        offset = _address(buffer) - _address(self.mapping)
+        offset = self.offsets.get(id(buffer))
+        if offset is None:  # a read-only view of one of them
+            offset = _address(buffer) - _address(self.mapping)
         array = np.ndarray.__new__(
             np.memmap, shape, dtype, self.mapping, offset, order=in_order
         )

@@ -19,6 +19,7 @@ from typing import Any, NoReturn, ParamSpec, TypeVar
 
 from cjoblib import _core, _memo_code
 from cjoblib._identity import Identity, code_of, identify, state_of
+from cjoblib._mapped import load_mapped
 from cjoblib._memo_code import build_func_identifier
 from cjoblib._memo_options import Options
 from cjoblib._memo_results import MemorizedResult, NotMemorizedResult
@@ -215,7 +216,17 @@ class MemorizedFunc(_core.Memo[P, R], Talking):
         raise TypeError(f"{self._func_name}() can't be called like this")
 
     def _call_through(self, args: Any, kwargs: Any) -> Any:
-        return self._cached_call(args, kwargs, shelving=False)[0]
+        place = self._place
+        if place is None or self._verbose > 1 or not self._is_mapped or self._is_asked:
+            return self._cached_call(args, kwargs, shelving=False)[0]
+        key = self._key(*args, **kwargs)
+        if key is None:
+            self._refuse(args, kwargs)
+        try:
+            outcome, value = load_mapped(place, key, self.store_backend.mmap_mode)
+        except Exception as error:
+            return self._load_failed(key, error, args, kwargs)
+        return value if outcome == 0 else self._compute(key, outcome, args, kwargs)
 
     # Names.
 

@@ -118,6 +118,8 @@ def test_mapped_results(tmp_path, mode):
     def make(n):
         calls.append(n)
         a = np.arange(float(n))
+        fixed = np.ones(7)
+        fixed.setflags(write=False)
         return {
             "a": a,
             "f": np.ones((3, 2), order="F"),
@@ -125,13 +127,15 @@ def test_mapped_results(tmp_path, mode):
             "empty": np.zeros((0, 3)),
             "o": np.array([None, "x"]),
             "n": n,
+            "fixed": fixed,
         }
 
     for _ in range(3):
         found = make(1000)
-        for name in ("a", "f", "t"):
+        for name in ("a", "f", "t", "fixed"):
             assert isinstance(found[name], np.memmap)
             assert found[name].mode == ("r" if mode == "r" else "c")
+        for name in ("a", "f", "t"):
             assert found[name].flags.writeable == (mode != "r")
         np.testing.assert_array_equal(found["a"], np.arange(1000.0))
         assert found["f"].flags.f_contiguous
