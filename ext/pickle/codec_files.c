@@ -128,6 +128,19 @@ level_from_object(PyObject *object, int *ret_level)
     return 0;
 }
 
+/* 0: as many as there are processors. */
+static int
+threads_from_long(long n_threads, struct cj_codec_options *ret_options)
+{
+    if (n_threads < 0 || n_threads > INT_MAX) {
+        PyErr_Format(PyExc_ValueError, "n_threads must be 0 or more, not %ld",
+                     n_threads);
+        return -1;
+    }
+    ret_options->n_threads = (unsigned int)n_threads;
+    return 0;
+}
+
 /* --- the life of both types ------------------------------------------------------- */
 
 static int
@@ -244,25 +257,28 @@ encoder_sink(void *context, const void *data, size_t size)
 static PyObject *
 encoder_type_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"write", "kind", "level", NULL};
+    static char *names[] = {"write", "kind", "level", "n_threads", NULL};
     PyObject *write, *level_object = Py_None;
+    struct cj_codec_options options;
     struct codec_file *self;
+    long n_threads = 1;
     enum cj_codec_kind kind;
     const char *name;
     int level, r;
 
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Os|O:Encoder", names, &write, &name,
-                                     &level_object) ||
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Os|Ol:Encoder", names, &write,
+                                     &name, &level_object, &n_threads) ||
         kind_from_name(name, &kind) < 0 ||
-        level_from_object(level_object, &level) < 0) {
+        level_from_object(level_object, &level) < 0 ||
+        threads_from_long(n_threads, &options) < 0) {
         return NULL;
     }
     self = codec_file_new(type, write, kind);
     if (!self) {
         return NULL;
     }
-    r = cj_encoder_new(kind, level, (struct cj_sink){encoder_sink, self},
-                       &self->encoder);
+    r = cj_encoder_new_with(kind, level, &options, (struct cj_sink){encoder_sink, self},
+                            &self->encoder);
     if (r < 0) {
         Py_DECREF(self);
         return codec_file_raise_new(kind, level, r);
@@ -370,22 +386,26 @@ decoder_source(void *context, void *buffer, size_t size, size_t *ret_n_read)
 static PyObject *
 decoder_type_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"read", "kind", NULL};
+    static char *names[] = {"read", "kind", "n_threads", NULL};
+    struct cj_codec_options options;
     struct codec_file *self;
+    long n_threads = 1;
     enum cj_codec_kind kind;
     const char *name;
     PyObject *read;
     int r;
 
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Os:Decoder", names, &read, &name) ||
-        kind_from_name(name, &kind) < 0) {
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Os|l:Decoder", names, &read, &name,
+                                     &n_threads) ||
+        kind_from_name(name, &kind) < 0 || threads_from_long(n_threads, &options) < 0) {
         return NULL;
     }
     self = codec_file_new(type, read, kind);
     if (!self) {
         return NULL;
     }
-    r = cj_decoder_new(kind, (struct cj_source){decoder_source, self}, &self->decoder);
+    r = cj_decoder_new_with(kind, &options, (struct cj_source){decoder_source, self},
+                            &self->decoder);
     if (r < 0) {
         Py_DECREF(self);
         return codec_file_raise_new(kind, 0, r);
@@ -435,10 +455,11 @@ static PyMethodDef encoder_methods[] = {
 
 PyDoc_STRVAR(
     encoder_type_doc,
-    "Encoder(write, kind, level=None)\n--\n\n"
+    "Encoder(write, kind, level=None, n_threads=1)\n--\n\n"
     "Compress into `write`, a callable that takes bytes.\n\n"
     "`kind` is zlib, gzip, bz2, lzma, xz, lz4 or zstd; `level` None is the kind's own\n"
-    "usual one. ValueError: no such kind or level, or built without it.");
+    "usual one, `n_threads` 0 as many as there are processors for this process.\n"
+    "ValueError: no such kind or level, or built without it.");
 
 static PyType_Slot encoder_slots[] = {
     {Py_tp_doc, (void *)encoder_type_doc},
@@ -463,7 +484,7 @@ static PyMethodDef decoder_methods[] = {
 };
 
 PyDoc_STRVAR(decoder_type_doc,
-             "Decoder(read, kind)\n--\n\n"
+             "Decoder(read, kind, n_threads=1)\n--\n\n"
              "Decompress what `read(n)` gives, up to n bytes at a time.\n\n"
              "Several members one after the other are one stream, where the kind has\n"
              "them. ValueError: no such kind, or built without it.");

@@ -18,10 +18,22 @@
  * stream, also several members one after the other where the format has them; anything
  * else behind the data is an error, never a wait. Left out: the "legacy" frames of lz4.
  *
- * An encoder holds about 256 KiB and a decoder as much, beside what the format needs:
- * for xz and lzma up to 680 MB at preset 9, for the others a few MB, for reading zstd
- * up to a frame's window. A sink gets pieces of up to 256 KiB; as much is asked of a
- * source at once.
+ * Encoders but those of lzma-alone work on blocks of the data, several at once if there
+ * is more than one thread for it. Of zlib and gzip the blocks become one stream with
+ * one checksum, for readers that know only that; of bz2, lz4 and zstd a stream or frame
+ * each; of xz the blocks of one stream. How many threads there were does not show in
+ * the result, but for xz. Give large pieces: blocks that lie whole in them are not
+ * copied, and done when cj_encoder_write() returns. Threads are started for the second
+ * block, take no signals and end with the encoder, which is of no use in a forked
+ * process.
+ *
+ * A block is 256 KiB for zlib, gzip and lz4, 900 kB for bz2, 1 MiB or with the level up
+ * to 32 MiB for zstd. For each thread there are about two blocks and what they became.
+ * For xz a block is 1 to 64 MiB and the threads together take up to 1 GiB.
+ *
+ * A decoder holds about 256 KiB beside what the format needs: for xz and lzma up to 680
+ * MB at preset 9, for the others a few MB, for reading zstd up to a frame's window. A
+ * sink gets what a block became at once; a source is asked for up to 256 KiB.
  */
 
 #ifndef CJ_CODEC_H
@@ -82,10 +94,23 @@ CJ_API CJ_MUST_CHECK int cj_codec_levels(enum cj_codec_kind kind, int *ret_min,
 /* Whether the library was built with it. Making one that is not there is -ENOTSUP. */
 CJ_API bool cj_codec_is_built(enum cj_codec_kind kind);
 
-/* -EINVAL: no such kind or level; -ENOTSUP: built without it; -ENOMEM. */
+/* All zero is the default; NULL in place of the options means the same. */
+struct cj_codec_options {
+    /* How many threads may work at once. 0: as many as there are processors for this
+     * process (by affinity and cgroup); 1: the caller's alone. */
+    unsigned int n_threads;
+};
+
+/* With one thread: cj_encoder_new_with() and n_threads 1. */
 CJ_API CJ_MUST_CHECK int cj_encoder_new(enum cj_codec_kind kind, int level,
                                         struct cj_sink sink,
                                         struct cj_encoder **ret_encoder);
+
+/* -EINVAL: no such kind or level; -ENOTSUP: built without it; -ENOMEM. */
+CJ_API CJ_MUST_CHECK int cj_encoder_new_with(enum cj_codec_kind kind, int level,
+                                             const struct cj_codec_options *options,
+                                             struct cj_sink sink,
+                                             struct cj_encoder **ret_encoder);
 
 /* Free it. Without cj_encoder_finish() the stream stays incomplete: nothing is flushed.
  * Accepts NULL. */
@@ -100,10 +125,16 @@ CJ_API CJ_MUST_CHECK int cj_encoder_write(struct cj_encoder *encoder, const void
 /* Complete the stream. Errors as cj_encoder_write(); writing afterwards is -EINVAL. */
 CJ_API CJ_MUST_CHECK int cj_encoder_finish(struct cj_encoder *encoder);
 
-/* -EINVAL: no such kind; -ENOTSUP: built without it; -ENOMEM. */
+/* With one thread: cj_decoder_new_with() and n_threads 1. */
 CJ_API CJ_MUST_CHECK int cj_decoder_new(enum cj_codec_kind kind,
                                         struct cj_source source,
                                         struct cj_decoder **ret_decoder);
+
+/* -EINVAL: no such kind; -ENOTSUP: built without it; -ENOMEM. */
+CJ_API CJ_MUST_CHECK int cj_decoder_new_with(enum cj_codec_kind kind,
+                                             const struct cj_codec_options *options,
+                                             struct cj_source source,
+                                             struct cj_decoder **ret_decoder);
 
 CJ_API void cj_decoder_free(struct cj_decoder *decoder);
 

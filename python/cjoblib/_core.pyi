@@ -37,14 +37,20 @@ class Digest:
 @final
 class Encoder:
     def __new__(
-        cls, write: Callable[[bytes], object], kind: str, level: int | None = None
+        cls,
+        write: Callable[[bytes], object],
+        kind: str,
+        level: int | None = None,
+        n_threads: int = 1,
     ) -> Encoder: ...
     def write(self, data: Buffer, /) -> int: ...
     def finish(self) -> None: ...
 
 @final
 class Decoder:
-    def __new__(cls, read: Callable[[int], Buffer | None], kind: str) -> Decoder: ...
+    def __new__(
+        cls, read: Callable[[int], Buffer | None], kind: str, n_threads: int = 1
+    ) -> Decoder: ...
     def readinto(self, buffer: Buffer, /) -> int: ...
 
 @final

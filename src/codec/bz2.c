@@ -8,6 +8,10 @@
 #include "base/memory.h"
 #include "codec/ops.h"
 
+struct bz2_coder {
+    int level;
+};
+
 static void *
 bz2_alloc(void *opaque, int n, int size)
 {
@@ -64,48 +68,61 @@ bz2_call_decompress(bz_stream *bz, int action)
     return BZ2_bzDecompress(bz);
 }
 
-static int
-bz2_encoder_new(int level, void **ret_encoder)
+/* Each part is a stream of its own. As much data as nine blocks of 100 kB, less what
+ * libbz2 keeps of each for itself. */
+static size_t
+bz2_block_bytes(int level)
 {
-    AUTO(mem_free_p) bz_stream *bz = bz2_stream_new();
+    size_t n_inner = 9 / (size_t)level;
 
-    if (!bz || BZ2_bzCompressInit(bz, level, 0, 0) != BZ_OK) {
+    return n_inner * ((size_t)level * 100000 - 32);
+}
+
+static size_t
+bz2_part_bytes(size_t n_in)
+{
+    return n_in + n_in / 100 + 600;
+}
+
+static int
+bz2_coder_new(int level, void **ret_coder)
+{
+    struct bz2_coder *self = mem_alloc(sizeof(*self));
+
+    if (!self) {
         return -ENOMEM;
     }
-    *ret_encoder = TAKE_PTR(bz);
+    self->level = level;
+    *ret_coder = self;
     return 0;
 }
 
 static int
-bz2_encode(void *encoder, struct codec_flow *flow)
+bz2_encode(void *coder, struct codec_block *block)
 {
-    while (flow->n_in > 0 && flow->n_out > 0) {
-        if (bz2_call(encoder, flow, BZ2_bzCompress, BZ_RUN) != BZ_RUN_OK) {
-            return -EIO;
-        }
+    struct bz2_coder *self = coder;
+    bz_stream bz = {.bzalloc = bz2_alloc, .bzfree = bz2_release};
+    struct codec_flow flow = {block->in, block->n_in, block->out, block->n_out};
+    int code;
+
+    if (BZ2_bzCompressInit(&bz, self->level, 0, 0) != BZ_OK) {
+        return -ENOMEM;
     }
-    return CODEC_MORE;
+    do {
+        code = bz2_call(&bz, &flow, BZ2_bzCompress, BZ_FINISH);
+    } while (code == BZ_FINISH_OK && flow.n_out > 0);
+    (void)BZ2_bzCompressEnd(&bz);
+    block->n_out -= flow.n_out;
+    return code == BZ_STREAM_END ? 0 : -EIO;
 }
 
-static int
-bz2_finish(void *encoder, struct codec_flow *flow)
-{
-    switch (bz2_call(encoder, flow, BZ2_bzCompress, BZ_FINISH)) {
-    case BZ_STREAM_END:
-        return CODEC_END;
-    case BZ_FINISH_OK:
-        return CODEC_MORE;
-    default:
-        return -EIO;
-    }
-}
-
-static void
-bz2_encoder_free(void *encoder)
-{
-    (void)BZ2_bzCompressEnd(encoder);
-    mem_free(encoder);
-}
+static const struct codec_blocks bz2_blocks = {
+    .block_bytes = bz2_block_bytes,
+    .part_bytes = bz2_part_bytes,
+    .coder_new = bz2_coder_new,
+    .encode = bz2_encode,
+    .coder_free = mem_free,
+};
 
 static int
 bz2_decoder_new(void **ret_decoder)
@@ -154,10 +171,7 @@ bz2_decoder_free(void *decoder)
 }
 
 const struct codec_ops codec_bz2 = {
-    .encoder_new = bz2_encoder_new,
-    .encode = bz2_encode,
-    .finish = bz2_finish,
-    .encoder_free = bz2_encoder_free,
+    .blocks = &bz2_blocks,
     .decoder_new = bz2_decoder_new,
     .decode = bz2_decode,
     .decoder_restart = bz2_decoder_restart,

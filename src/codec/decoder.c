@@ -39,10 +39,20 @@ int
 cj_decoder_new(enum cj_codec_kind kind, struct cj_source source,
                struct cj_decoder **ret_decoder)
 {
+    static const struct cj_codec_options one_thread = {.n_threads = 1};
+
+    return cj_decoder_new_with(kind, &one_thread, source, ret_decoder);
+}
+
+int
+cj_decoder_new_with(enum cj_codec_kind kind, const struct cj_codec_options *options,
+                    struct cj_source source, struct cj_decoder **ret_decoder)
+{
     AUTO(decoder_free_p) struct cj_decoder *decoder = NULL;
     const struct codec_kind *found = codec_kind_find(kind);
     int r;
 
+    (void)options;
     if (!found) {
         return -EINVAL;
     }

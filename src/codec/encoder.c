@@ -1,5 +1,5 @@
-/* The writing hand: steps a library's encoder and hands its output to the sink in large
- * pieces. */
+/* The writing hand: has a library work in blocks, or steps its encoder and hands the
+ * output to the sink in large pieces. */
 
 #include <errno.h>
 
@@ -9,11 +9,12 @@
 
 struct cj_encoder {
     const struct codec_ops *ops;
+    struct blocks *blocks; /* or all that follows */
+    int error; /* of every further call: the first failure, or -EINVAL once finished */
     void *state;
     struct cj_sink sink;
-    int error; /* of every further call: the first failure, or -EINVAL once finished */
     size_t n_out; /* bytes of `out` that the sink has not seen */
-    uint8_t out[CODEC_BUFFER_BYTES];
+    uint8_t out[];
 };
 
 static void
@@ -26,8 +27,19 @@ int
 cj_encoder_new(enum cj_codec_kind kind, int level, struct cj_sink sink,
                struct cj_encoder **ret_encoder)
 {
+    static const struct cj_codec_options one_thread = {.n_threads = 1};
+
+    return cj_encoder_new_with(kind, level, &one_thread, sink, ret_encoder);
+}
+
+int
+cj_encoder_new_with(enum cj_codec_kind kind, int level,
+                    const struct cj_codec_options *options, struct cj_sink sink,
+                    struct cj_encoder **ret_encoder)
+{
     AUTO(encoder_free_p) struct cj_encoder *encoder = NULL;
     const struct codec_kind *found = codec_kind_find(kind);
+    unsigned int n_threads = options ? options->n_threads : 0;
     int r;
 
     if (found && level == CJ_CODEC_LEVEL_DEFAULT) {
@@ -39,16 +51,16 @@ cj_encoder_new(enum cj_codec_kind kind, int level, struct cj_sink sink,
     if (!codec_ops_are_there(found->ops)) {
         return -ENOTSUP;
     }
-    encoder = mem_alloc(sizeof(*encoder));
+    encoder = mem_alloc_zero(1, sizeof(*encoder) +
+                                    (found->ops->blocks ? 0 : CODEC_BUFFER_BYTES));
     if (!encoder) {
         return -ENOMEM;
     }
     encoder->ops = found->ops;
-    encoder->state = NULL;
     encoder->sink = sink;
-    encoder->error = 0;
-    encoder->n_out = 0;
-    r = encoder->ops->encoder_new(level, &encoder->state);
+    r = found->ops->blocks
+            ? blocks_new(found->ops->blocks, level, n_threads, sink, &encoder->blocks)
+            : found->ops->encoder_new(level, n_threads, &encoder->state);
     if (r == 0) {
         *ret_encoder = TAKE_PTR(encoder);
     }
@@ -59,6 +71,7 @@ void
 cj_encoder_free(struct cj_encoder *encoder)
 {
     if (encoder) {
+        blocks_free(encoder->blocks);
         if (encoder->state) {
             encoder->ops->encoder_free(encoder->state);
         }
@@ -91,11 +104,11 @@ encoder_step(struct cj_encoder *encoder, int (*step)(void *, struct codec_flow *
     return r;
 }
 
-int
-cj_encoder_write(struct cj_encoder *encoder, const void *data, size_t size)
+static int
+encoder_write_stream(struct cj_encoder *encoder, const void *data, size_t size)
 {
     struct codec_flow flow = {.in = data, .n_in = size};
-    int r = encoder->error;
+    int r = 0;
 
     while (r == 0 && flow.n_in > 0) {
         r = encoder_step(encoder, encoder->ops->encode, &flow);
@@ -104,19 +117,40 @@ cj_encoder_write(struct cj_encoder *encoder, const void *data, size_t size)
             r = encoder_drain(encoder);
         }
     }
-    encoder->error = r;
     return r;
+}
+
+static int
+encoder_finish_stream(struct cj_encoder *encoder)
+{
+    struct codec_flow flow = {.in = encoder->out, .n_in = 0};
+    int step = CODEC_MORE, r = 0;
+
+    while (r == 0 && step == CODEC_MORE) {
+        step = encoder_step(encoder, encoder->ops->finish, &flow);
+        r = step < 0 ? step : encoder_drain(encoder);
+    }
+    return r;
+}
+
+int
+cj_encoder_write(struct cj_encoder *encoder, const void *data, size_t size)
+{
+    if (encoder->error == 0) {
+        encoder->error = encoder->blocks ? blocks_write(encoder->blocks, data, size)
+                                         : encoder_write_stream(encoder, data, size);
+    }
+    return encoder->error;
 }
 
 int
 cj_encoder_finish(struct cj_encoder *encoder)
 {
-    struct codec_flow flow = {.in = encoder->out, .n_in = 0};
-    int step = CODEC_MORE, r = encoder->error;
+    int r = encoder->error;
 
-    while (r == 0 && step == CODEC_MORE) {
-        step = encoder_step(encoder, encoder->ops->finish, &flow);
-        r = step < 0 ? step : encoder_drain(encoder);
+    if (r == 0) {
+        r = encoder->blocks ? blocks_finish(encoder->blocks)
+                            : encoder_finish_stream(encoder);
     }
     encoder->error = r < 0 ? r : -EINVAL;
     return r;

@@ -9,15 +9,25 @@
 #include "base/memory.h"
 #include "codec/ops.h"
 
-/* A block, and what the library is given at once: two of them, whatever they become,
- * fit into CODEC_BUFFER_BYTES. */
-#define LZ4_PIECE_BYTES ((size_t)64 * 1024)
+/* Each part is a frame of one block, with a checksum. */
+#define LZ4_BLOCK_BYTES ((size_t)256 * 1024)
 
-struct lz4_encoder {
+struct lz4_coder {
     LZ4F_cctx *context;
     LZ4F_preferences_t preferences;
-    bool is_begun;
 };
+
+static LZ4F_preferences_t
+lz4_preferences(int level)
+{
+    return (LZ4F_preferences_t){
+        .frameInfo = {.blockSizeID = LZ4F_max256KB,
+                      .blockMode = LZ4F_blockIndependent,
+                      .contentChecksumFlag = LZ4F_contentChecksumEnabled},
+        .compressionLevel = level,
+        .autoFlush = 1,
+    };
+}
 
 static int
 lz4_error(size_t code)
@@ -27,92 +37,71 @@ lz4_error(size_t code)
     return strcmp(name, "ERROR_allocation_failed") == 0 ? -ENOMEM : -EBADMSG;
 }
 
-static int
-lz4_encoder_new(int level, void **ret_encoder)
+static size_t
+lz4_block_bytes(int level)
 {
-    AUTO(mem_free_p) struct lz4_encoder *self = mem_alloc_zero(1, sizeof(*self));
+    (void)level;
+    return LZ4_BLOCK_BYTES;
+}
+
+static size_t
+lz4_part_bytes(size_t n_in)
+{
+    return LZ4F_compressFrameBound(n_in, NULL);
+}
+
+static int
+lz4_coder_new(int level, void **ret_coder)
+{
+    AUTO(mem_free_p) struct lz4_coder *self = mem_alloc_zero(1, sizeof(*self));
 
     if (!self ||
         LZ4F_isError(LZ4F_createCompressionContext(&self->context, LZ4F_VERSION))) {
         return -ENOMEM;
     }
-    self->preferences.compressionLevel = level;
-    self->preferences.frameInfo.blockSizeID = LZ4F_max64KB;
-    self->preferences.frameInfo.contentChecksumFlag = LZ4F_contentChecksumEnabled;
-    *ret_encoder = TAKE_PTR(self);
-    return 0;
-}
-
-/* Write the frame's header, once. */
-static int
-lz4_encoder_begin(struct lz4_encoder *self, struct codec_flow *flow)
-{
-    size_t n_made;
-
-    if (self->is_begun || flow->n_out < LZ4F_HEADER_SIZE_MAX) {
-        return 0;
-    }
-    n_made =
-        LZ4F_compressBegin(self->context, flow->out, flow->n_out, &self->preferences);
-    if (LZ4F_isError(n_made)) {
-        return lz4_error(n_made);
-    }
-    self->is_begun = true;
-    codec_flow_advance(flow, 0, n_made);
+    self->preferences = lz4_preferences(level);
+    *ret_coder = TAKE_PTR(self);
     return 0;
 }
 
 static int
-lz4_encode(void *encoder, struct codec_flow *flow)
+lz4_encode(void *coder, struct codec_block *block)
 {
-    struct lz4_encoder *self = encoder;
-    size_t n_piece, n_made;
-    int r = lz4_encoder_begin(self, flow);
+    struct lz4_coder *self = coder;
+    uint8_t *out = block->out;
+    size_t room = block->n_out, n;
 
-    while (r == 0 && flow->n_in > 0) {
-        n_piece = flow->n_in < LZ4_PIECE_BYTES ? flow->n_in : LZ4_PIECE_BYTES;
-        if (flow->n_out < LZ4F_compressBound(n_piece, &self->preferences)) {
-            break;
-        }
-        n_made = LZ4F_compressUpdate(self->context, flow->out, flow->n_out, flow->in,
-                                     n_piece, NULL);
-        if (LZ4F_isError(n_made)) {
-            return lz4_error(n_made);
-        }
-        codec_flow_advance(flow, n_piece, n_made);
+    n = LZ4F_compressBegin(self->context, out, room, &self->preferences);
+    for (int i = 0; i < 2 && !LZ4F_isError(n); i++) {
+        out += n;
+        room -= n;
+        n = i == 0 ? LZ4F_compressUpdate(self->context, out, room, block->in,
+                                         block->n_in, NULL)
+                   : LZ4F_compressEnd(self->context, out, room, NULL);
     }
-    return r;
-}
-
-static int
-lz4_finish(void *encoder, struct codec_flow *flow)
-{
-    struct lz4_encoder *self = encoder;
-    size_t n_made;
-    int r = lz4_encoder_begin(self, flow);
-
-    if (r < 0) {
-        return r;
+    if (LZ4F_isError(n)) {
+        return lz4_error(n);
     }
-    if (flow->n_out < LZ4F_compressBound(0, &self->preferences)) {
-        return CODEC_MORE;
-    }
-    n_made = LZ4F_compressEnd(self->context, flow->out, flow->n_out, NULL);
-    if (LZ4F_isError(n_made)) {
-        return lz4_error(n_made);
-    }
-    codec_flow_advance(flow, 0, n_made);
-    return CODEC_END;
+    block->n_out = (size_t)(out - block->out) + n;
+    return 0;
 }
 
 static void
-lz4_encoder_free(void *encoder)
+lz4_coder_free(void *coder)
 {
-    struct lz4_encoder *self = encoder;
+    struct lz4_coder *self = coder;
 
     (void)LZ4F_freeCompressionContext(self->context);
     mem_free(self);
 }
+
+static const struct codec_blocks lz4_blocks = {
+    .block_bytes = lz4_block_bytes,
+    .part_bytes = lz4_part_bytes,
+    .coder_new = lz4_coder_new,
+    .encode = lz4_encode,
+    .coder_free = lz4_coder_free,
+};
 
 static int
 lz4_decoder_new(void **ret_decoder)
@@ -156,10 +145,7 @@ lz4_decoder_free(void *decoder)
 }
 
 const struct codec_ops codec_lz4 = {
-    .encoder_new = lz4_encoder_new,
-    .encode = lz4_encode,
-    .finish = lz4_finish,
-    .encoder_free = lz4_encoder_free,
+    .blocks = &lz4_blocks,
     .decoder_new = lz4_decoder_new,
     .decode = lz4_decode,
     .decoder_restart = lz4_decoder_restart,

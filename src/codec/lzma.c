@@ -6,11 +6,16 @@
 
 #include "base/cleanup.h"
 #include "base/memory.h"
+#include "cjoblib/cpu.h"
 #include "codec/ops.h"
 
 /* No encoder makes a dictionary above 1.5 GiB; a header that asks for more than this is
  * damaged or hostile. */
 #define LZMA_LIMIT_BYTES ((uint64_t)2 << 30)
+
+#define XZ_MIN_BLOCK_BYTES ((uint64_t)1 << 20)
+#define XZ_MAX_THREADS 16
+#define XZ_THREADS_LIMIT_BYTES ((uint64_t)1 << 30)
 
 /* The byte lzma-alone starts with unless its maker turned odd knobs. */
 #define LZMA_ALONE_USUAL_FIRST 0x5d
@@ -91,11 +96,12 @@ lzma_call(lzma_stream *lz, struct codec_flow *flow, lzma_action action)
 }
 
 static int
-alone_encoder_new(int level, void **ret_encoder)
+alone_encoder_new(int level, unsigned int n_threads, void **ret_encoder)
 {
     AUTO(lzma_stream_free_p) lzma_stream *lz = lzma_stream_new();
     lzma_options_lzma options;
 
+    (void)n_threads;
     if (!lz) {
         return -ENOMEM;
     }
@@ -109,12 +115,44 @@ alone_encoder_new(int level, void **ret_encoder)
     return 0;
 }
 
+/* Blocks as large as what they refer back to: half the work of two threads on twice
+ * that, at nearly the size of one block. Threads are left out, as for a small machine,
+ * where they would take too much memory. */
+static unsigned int
+xz_plan(int level, unsigned int n_threads, lzma_mt *ret_plan)
+{
+    lzma_options_lzma options;
+    lzma_mt plan = {.preset = (uint32_t)level, .check = LZMA_CHECK_CRC64};
+
+    if (lzma_lzma_preset(&options, plan.preset)) {
+        return 1;
+    }
+    plan.block_size =
+        options.dict_size < XZ_MIN_BLOCK_BYTES ? XZ_MIN_BLOCK_BYTES : options.dict_size;
+    plan.threads = n_threads > 0 ? n_threads : (uint32_t)cj_cpu_count();
+    plan.threads = plan.threads < XZ_MAX_THREADS ? plan.threads : XZ_MAX_THREADS;
+    while (plan.threads > 1 &&
+           lzma_stream_encoder_mt_memusage(&plan) > XZ_THREADS_LIMIT_BYTES) {
+        plan.threads--;
+    }
+    *ret_plan = plan;
+    return plan.threads;
+}
+
 static int
-xz_encoder_new(int level, void **ret_encoder)
+xz_encoder_new(int level, unsigned int n_threads, void **ret_encoder)
 {
     AUTO(lzma_stream_free_p) lzma_stream *lz = lzma_stream_new();
+    lzma_mt plan;
+    lzma_ret code;
 
-    if (!lz || lzma_easy_encoder(lz, (uint32_t)level, LZMA_CHECK_CRC64) != LZMA_OK) {
+    if (!lz) {
+        return -ENOMEM;
+    }
+    code = n_threads != 1 && xz_plan(level, n_threads, &plan) > 1
+               ? lzma_stream_encoder_mt(lz, &plan)
+               : lzma_easy_encoder(lz, (uint32_t)level, LZMA_CHECK_CRC64);
+    if (code != LZMA_OK) {
         return -ENOMEM;
     }
     *ret_encoder = TAKE_PTR(lz);

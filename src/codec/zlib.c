@@ -5,46 +5,22 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <string.h>
 
 #include "base/cleanup.h"
+#include "base/endian.h"
 #include "base/memory.h"
-#include "codec/ops.h"
+#include "codec/deflate.h"
+#include "codec/zlib_stream.h"
 
 #define ZLIB_WBITS_ZLIB 15
 #define ZLIB_WBITS_GZIP (16 + 15)
-#define ZLIB_MEM_LEVEL 8 /* zlib's own default */
 
 /* zlib counts in unsigned int. */
 static uInt
 zlib_count(size_t n)
 {
     return n < UINT_MAX ? (uInt)n : UINT_MAX;
-}
-
-static voidpf
-zlib_alloc(voidpf opaque, uInt n, uInt size)
-{
-    (void)opaque;
-    return mem_alloc_zero(n, size);
-}
-
-static void
-zlib_release(voidpf opaque, voidpf block)
-{
-    (void)opaque;
-    mem_free(block);
-}
-
-static z_stream *
-zlib_stream_new(void)
-{
-    z_stream *z = mem_alloc_zero(1, sizeof(*z));
-
-    if (z) {
-        z->zalloc = zlib_alloc;
-        z->zfree = zlib_release;
-    }
-    return z;
 }
 
 /* Let zlib see the flow. */
@@ -71,65 +47,192 @@ zlib_error(int code)
     return code == Z_MEM_ERROR ? -ENOMEM : -EBADMSG;
 }
 
-static int
-zlib_encoder_init(int level, int wbits, void **ret_encoder)
-{
-    AUTO(mem_free_p) z_stream *z = zlib_stream_new();
+/* --- writing ---------------------------------------------------------------------- */
 
-    if (!z) {
+struct deflate_coder {
+    const struct deflate_engine *engine;
+    void *state;
+    uint32_t (*check)(uint32_t before, const void *data, size_t size);
+    uint32_t check_of_nothing;
+    bool is_stored;
+};
+
+/* Whoever is as small as zlib at this level, and fastest. */
+static const struct deflate_engine *
+deflate_engine_choose(int level)
+{
+    if (level <= 1 && deflate_by_isal.engine_new) {
+        return &deflate_by_isal;
+    }
+    if (level <= 3 && deflate_by_libdeflate.engine_new) {
+        return &deflate_by_libdeflate;
+    }
+    return &deflate_by_zlib;
+}
+
+static int
+deflate_coder_new(int level, struct deflate_coder coder, void **ret_coder)
+{
+    struct deflate_coder *self = mem_alloc(sizeof(*self));
+    int r;
+
+    if (!self) {
         return -ENOMEM;
     }
-    /* The arguments are right, so only memory can be wanting. */
-    if (deflateInit2(z, level, Z_DEFLATED, wbits, ZLIB_MEM_LEVEL, Z_DEFAULT_STRATEGY)) {
-        return -ENOMEM;
+    *self = coder;
+    self->engine = deflate_engine_choose(level);
+    self->is_stored = level == 0;
+    r = self->engine->engine_new(level, &self->state);
+    if (r < 0) {
+        mem_free(self);
+        return r;
     }
-    *ret_encoder = TAKE_PTR(z);
+    *ret_coder = self;
     return 0;
 }
 
 static int
-zlib_encoder_new(int level, void **ret_encoder)
+zlib_coder_new(int level, void **ret_coder)
 {
-    return zlib_encoder_init(level, ZLIB_WBITS_ZLIB, ret_encoder);
+    return deflate_coder_new(
+        level, (struct deflate_coder){.check = deflate_adler32, .check_of_nothing = 1},
+        ret_coder);
 }
 
 static int
-gzip_encoder_new(int level, void **ret_encoder)
+gzip_coder_new(int level, void **ret_coder)
 {
-    return zlib_encoder_init(level, ZLIB_WBITS_GZIP, ret_encoder);
+    return deflate_coder_new(level, (struct deflate_coder){.check = deflate_crc32},
+                             ret_coder);
 }
 
 static int
-zlib_encode(void *encoder, struct codec_flow *flow)
+deflate_coder_encode(void *coder, struct codec_block *block)
 {
-    z_stream *z = encoder;
+    struct deflate_coder *self = coder;
 
-    while (flow->n_in > 0 && flow->n_out > 0) {
-        zlib_lend(z, flow);
-        (void)deflate(z, Z_NO_FLUSH);
-        zlib_return(z, flow);
+    block->check = self->check(self->check_of_nothing, block->in, block->n_in);
+    if (self->is_stored) {
+        deflate_store(block);
+        return 0;
     }
-    return CODEC_MORE;
-}
-
-static int
-zlib_finish(void *encoder, struct codec_flow *flow)
-{
-    z_stream *z = encoder;
-    int code;
-
-    zlib_lend(z, flow);
-    code = deflate(z, Z_FINISH);
-    zlib_return(z, flow);
-    return code == Z_STREAM_END ? CODEC_END : CODEC_MORE;
+    return self->engine->encode(self->state, block);
 }
 
 static void
-zlib_encoder_free(void *encoder)
+deflate_coder_free(void *coder)
 {
-    (void)deflateEnd(encoder);
-    mem_free(encoder);
+    struct deflate_coder *self = coder;
+
+    self->engine->engine_free(self->state);
+    mem_free(self);
 }
+
+static size_t
+deflate_block_bytes(int level)
+{
+    (void)level;
+    return DEFLATE_BLOCK_BYTES;
+}
+
+/* Behind a header: whether parts follow or one deflate stream. */
+static size_t
+deflate_begin(bool is_only, uint8_t *out, size_t n)
+{
+    if (is_only) {
+        return n;
+    }
+    memcpy(out + n, DEFLATE_FIRST, DEFLATE_FIRST_BYTES);
+    return n + DEFLATE_FIRST_BYTES;
+}
+
+static size_t
+deflate_end(bool is_only, uint8_t *out)
+{
+    if (is_only) {
+        return 0;
+    }
+    memcpy(out, DEFLATE_LAST, DEFLATE_LAST_BYTES);
+    return DEFLATE_LAST_BYTES;
+}
+
+/* The second byte tells the level, roughly, and makes the two a multiple of 31. */
+static size_t
+zlib_begin(int level, bool is_only, uint8_t *out)
+{
+    out[0] = 0x78;
+    out[1] = level < 2 ? 0x01 : level < 6 ? 0x5e : level == 6 ? 0x9c : 0xda;
+    return deflate_begin(is_only, out, 2);
+}
+
+static size_t
+zlib_end(bool is_only, uint32_t check, uint64_t n_bytes, uint8_t *out)
+{
+    size_t n = deflate_end(is_only, out);
+
+    (void)n_bytes;
+    check = htobe32(check);
+    memcpy(out + n, &check, sizeof(check));
+    return n + sizeof(check);
+}
+
+static uint32_t
+zlib_combine(uint32_t before, uint32_t check, uint64_t n_bytes)
+{
+    return (uint32_t)adler32_combine(before, check, (z_off_t)n_bytes);
+}
+
+/* No name, no time; "slowest" or "fastest"; made under Unix. */
+static size_t
+gzip_begin(int level, bool is_only, uint8_t *out)
+{
+    static const uint8_t header[10] = {0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3};
+
+    memcpy(out, header, sizeof(header));
+    out[8] = level == 9 ? 2 : level == 1 ? 4 : 0;
+    return deflate_begin(is_only, out, sizeof(header));
+}
+
+static size_t
+gzip_end(bool is_only, uint32_t check, uint64_t n_bytes, uint8_t *out)
+{
+    size_t n = deflate_end(is_only, out);
+
+    put_le32(out + n, check);
+    put_le32(out + n + 4, (uint32_t)n_bytes);
+    return n + 8;
+}
+
+static uint32_t
+gzip_combine(uint32_t before, uint32_t check, uint64_t n_bytes)
+{
+    return (uint32_t)crc32_combine(before, check, (z_off_t)n_bytes);
+}
+
+static const struct codec_blocks zlib_blocks = {
+    .block_bytes = deflate_block_bytes,
+    .part_bytes = deflate_part_bytes,
+    .coder_new = zlib_coder_new,
+    .encode = deflate_coder_encode,
+    .coder_free = deflate_coder_free,
+    .begin = zlib_begin,
+    .end = zlib_end,
+    .combine = zlib_combine,
+    .check_of_nothing = 1,
+};
+
+static const struct codec_blocks gzip_blocks = {
+    .block_bytes = deflate_block_bytes,
+    .part_bytes = deflate_part_bytes,
+    .coder_new = gzip_coder_new,
+    .encode = deflate_coder_encode,
+    .coder_free = deflate_coder_free,
+    .begin = gzip_begin,
+    .end = gzip_end,
+    .combine = gzip_combine,
+};
+
+/* --- reading ---------------------------------------------------------------------- */
 
 static int
 zlib_decoder_init(int wbits, void **ret_decoder)
@@ -193,20 +296,14 @@ zlib_decoder_free(void *decoder)
 }
 
 const struct codec_ops codec_zlib = {
-    .encoder_new = zlib_encoder_new,
-    .encode = zlib_encode,
-    .finish = zlib_finish,
-    .encoder_free = zlib_encoder_free,
+    .blocks = &zlib_blocks,
     .decoder_new = zlib_decoder_new,
     .decode = zlib_decode,
     .decoder_free = zlib_decoder_free,
 };
 
 const struct codec_ops codec_gzip = {
-    .encoder_new = gzip_encoder_new,
-    .encode = zlib_encode,
-    .finish = zlib_finish,
-    .encoder_free = zlib_encoder_free,
+    .blocks = &gzip_blocks,
     .decoder_new = gzip_decoder_new,
     .decode = zlib_decode,
     .decoder_restart = gzip_decoder_restart,

@@ -16,8 +16,16 @@ zstd_error(size_t code)
     return ZSTD_getErrorCode(code) == ZSTD_error_memory_allocation ? -ENOMEM : -EBADMSG;
 }
 
+/* Each part is a frame of its own, that refers to nothing before it: the higher the
+ * level, the more that costs, and the larger the blocks. */
+static size_t
+zstd_block_bytes(int level)
+{
+    return (size_t)1 << (level < 6 ? 20 : level < 13 ? 22 : level < 20 ? 23 : 25);
+}
+
 static int
-zstd_encoder_new(int level, void **ret_encoder)
+zstd_coder_new(int level, void **ret_coder)
 {
     ZSTD_CCtx *context = ZSTD_createCCtx();
 
@@ -29,52 +37,35 @@ zstd_encoder_new(int level, void **ret_encoder)
         (void)ZSTD_freeCCtx(context);
         return -EINVAL;
     }
-    *ret_encoder = context;
+    *ret_coder = context;
     return 0;
 }
 
-/* One call of libzstd on the flow; the number of bytes still to come, or an error. */
-static size_t
-zstd_call(ZSTD_CCtx *context, struct codec_flow *flow, ZSTD_EndDirective directive)
-{
-    ZSTD_inBuffer in = {flow->in, flow->n_in, 0};
-    ZSTD_outBuffer out = {flow->out, flow->n_out, 0};
-    size_t n_left = ZSTD_compressStream2(context, &out, &in, directive);
-
-    codec_flow_advance(flow, in.pos, out.pos);
-    return n_left;
-}
-
 static int
-zstd_encode(void *encoder, struct codec_flow *flow)
+zstd_encode(void *coder, struct codec_block *block)
 {
-    size_t n_left;
+    size_t n = ZSTD_compress2(coder, block->out, block->n_out, block->in, block->n_in);
 
-    while (flow->n_in > 0 && flow->n_out > 0) {
-        n_left = zstd_call(encoder, flow, ZSTD_e_continue);
-        if (ZSTD_isError(n_left)) {
-            return zstd_error(n_left);
-        }
+    if (ZSTD_isError(n)) {
+        return zstd_error(n);
     }
-    return CODEC_MORE;
-}
-
-static int
-zstd_finish(void *encoder, struct codec_flow *flow)
-{
-    size_t n_left = zstd_call(encoder, flow, ZSTD_e_end);
-
-    if (ZSTD_isError(n_left)) {
-        return zstd_error(n_left);
-    }
-    return n_left == 0 ? CODEC_END : CODEC_MORE;
+    block->n_out = n;
+    return 0;
 }
 
 static void
-zstd_encoder_free(void *encoder)
+zstd_coder_free(void *coder)
 {
-    (void)ZSTD_freeCCtx(encoder);
+    (void)ZSTD_freeCCtx(coder);
 }
+
+static const struct codec_blocks zstd_blocks = {
+    .block_bytes = zstd_block_bytes,
+    .part_bytes = ZSTD_compressBound,
+    .coder_new = zstd_coder_new,
+    .encode = zstd_encode,
+    .coder_free = zstd_coder_free,
+};
 
 static int
 zstd_decoder_new(void **ret_decoder)
@@ -123,10 +114,7 @@ zstd_decoder_free(void *decoder)
 }
 
 const struct codec_ops codec_zstd = {
-    .encoder_new = zstd_encoder_new,
-    .encode = zstd_encode,
-    .finish = zstd_finish,
-    .encoder_free = zstd_encoder_free,
+    .blocks = &zstd_blocks,
     .decoder_new = zstd_decoder_new,
     .decode = zstd_decode,
     .decoder_restart = zstd_decoder_restart,

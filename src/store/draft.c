@@ -81,7 +81,7 @@ draft_create(struct draft *draft)
     int r = draft_choose_name(draft->name);
 
     if (r == 0) {
-        r = temp_open_named(draft->temps_fd, draft->name, &draft->fd);
+        r = temp_open_named(draft->temps_fd, draft->name, TEMP_PRIVATE, &draft->fd);
     }
     if (r < 0) {
         draft_forget_name(draft);
@@ -118,7 +118,7 @@ draft_open(struct draft *draft, const struct cj_store *store, int folder_fd, boo
 
     draft->store = store;
     if (!named) {
-        r = temp_open_nameless(folder_fd, &draft->fd);
+        r = temp_open_nameless(folder_fd, TEMP_PRIVATE, &draft->fd);
     }
     return r == -EOPNOTSUPP ? draft_name(draft, draft_create) : r;
 }

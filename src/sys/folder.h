@@ -18,6 +18,10 @@ CJ_MUST_CHECK int folder_sync(int fd);
  * that can't be opened are passed over. */
 CJ_MUST_CHECK int folder_sync_path(const char *path);
 
+/* Take hold of the folder that a path leads to from another (-1: the working one), only
+ * to reach and name what is in it: enough where it may not be listed. */
+CJ_MUST_CHECK int folder_reach(int parent_fd, const char *path, int *ret_fd);
+
 /* Open a folder inside another. -ELOOP: it is a symbolic link; -ENOTDIR: something
  * else. */
 CJ_MUST_CHECK int folder_open(int parent_fd, const char *name, int *ret_fd);

@@ -7,12 +7,16 @@
 
 #include "cjoblib/base.h"
 
-/* A new file of mode 0600 without a name, on the file system of the folder, for
- * writing. -EOPNOTSUPP: that file system has none. */
-CJ_MUST_CHECK int temp_open_nameless(int folder_fd, int *ret_fd);
+/* The file's mode: the owner's alone, or what the user's mask leaves to others. */
+enum temp_mode { TEMP_PRIVATE, TEMP_SHARED };
 
-/* A new file of mode 0600, for writing. -EEXIST: something stands there. */
-CJ_MUST_CHECK int temp_open_named(int folder_fd, const char *name, int *ret_fd);
+/* A new file without a name, on the file system of the folder, for writing.
+ * -EOPNOTSUPP: that file system has none. */
+CJ_MUST_CHECK int temp_open_nameless(int folder_fd, enum temp_mode mode, int *ret_fd);
+
+/* A new file, for writing. -EEXIST: something stands there. */
+CJ_MUST_CHECK int temp_open_named(int folder_fd, const char *name, enum temp_mode mode,
+                                  int *ret_fd);
 
 /* Give a nameless file its name. -EEXIST: something stands there; -ENOENT: the folder
  * was removed, or the kernel can't name such a file here. */

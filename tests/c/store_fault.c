@@ -104,9 +104,10 @@ WRAP(folder_absolute, (const char *path, char **ret_path), (path, ret_path))
 WRAP(folder_list_next, (struct folder_list * list, const char **ret_name),
      (list, ret_name))
 WRAP_ABLE(temp_open_nameless, fault.no_nameless, -EOPNOTSUPP,
-          (int folder_fd, int *ret_fd), (folder_fd, ret_fd))
-WRAP(temp_open_named, (int folder_fd, const char *name, int *ret_fd),
-     (folder_fd, name, ret_fd))
+          (int folder_fd, enum temp_mode mode, int *ret_fd), (folder_fd, mode, ret_fd))
+WRAP(temp_open_named,
+     (int folder_fd, const char *name, enum temp_mode mode, int *ret_fd),
+     (folder_fd, name, mode, ret_fd))
 
 int __real_temp_link(int fd, int folder_fd, const char *name);
 int __wrap_temp_link(int fd, int folder_fd, const char *name);

@@ -12,6 +12,7 @@ ALLOWED = {
     "sys": {"base"},
     "digest": {"sys", "base"},
     "codec": {"sys", "base"},
+    "file": {"sys", "base"},
     "trace": {"sys", "base"},
     "store": {"codec", "digest", "trace", "sys", "base"},
     "pool": {"trace", "sys", "base"},

@@ -34,9 +34,24 @@ folder_open_path(const char *path, int *ret_fd)
 }
 
 int
+folder_reach(int parent_fd, const char *path, int *ret_fd)
+{
+    int fd = openat(parent_fd < 0 ? AT_FDCWD : parent_fd, path,
+                    O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0) {
+        return -errno;
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
+int
 folder_sync(int fd)
 {
-    return file_sync(fd);
+    AUTO(close_p) int listed_fd = openat(fd, ".", FOLDER_FLAGS);
+
+    return listed_fd < 0 ? -errno : file_sync(listed_fd);
 }
 
 int

@@ -5,10 +5,17 @@
 #include <stdio.h>
 #include <unistd.h>
 
-int
-temp_open_nameless(int folder_fd, int *ret_fd)
+static mode_t
+temp_mode_bits(enum temp_mode mode)
 {
-    int fd = openat(folder_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    return mode == TEMP_SHARED ? 0666 : 0600;
+}
+
+int
+temp_open_nameless(int folder_fd, enum temp_mode mode, int *ret_fd)
+{
+    int fd =
+        openat(folder_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, temp_mode_bits(mode));
 
     /* A kernel that never heard of O_TMPFILE sees an attempt to write a folder. */
     if (fd < 0) {
@@ -19,10 +26,10 @@ temp_open_nameless(int folder_fd, int *ret_fd)
 }
 
 int
-temp_open_named(int folder_fd, const char *name, int *ret_fd)
+temp_open_named(int folder_fd, const char *name, enum temp_mode mode, int *ret_fd)
 {
     int fd = openat(folder_fd, name, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_CLOEXEC,
-                    0600);
+                    temp_mode_bits(mode));
 
     if (fd < 0) {
         return -errno;

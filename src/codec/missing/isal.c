@@ -1,0 +1,3 @@
+#include "codec/deflate.h"
+
+const struct deflate_engine deflate_by_isal = {0};
