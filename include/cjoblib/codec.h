@@ -31,6 +31,9 @@
  * to 32 MiB for zstd. For each thread there are about two blocks and what they became.
  * For xz a block is 1 to 64 MiB and the threads together take up to 1 GiB.
  *
+ * What is asked of a decoder of zlib or gzip at once, from two blocks on, it decodes by
+ * several threads, if the stream is one of ours; all others by one.
+ *
  * A decoder holds about 256 KiB beside what the format needs: for xz and lzma up to 680
  * MB at preset 9, for the others a few MB, for reading zstd up to a frame's window. A
  * sink gets what a block became at once; a source is asked for up to 256 KiB.

@@ -26,7 +26,7 @@ struct cj_decoder {
     int error;         /* what every further call gives */
     const uint8_t *in; /* what of `buffer` is not decoded yet */
     size_t n_in;
-    uint8_t buffer[CODEC_BUFFER_BYTES];
+    uint8_t buffer[]; /* CODEC_BUFFER_BYTES, unless there is a reader */
 };
 
 static void
@@ -52,14 +52,14 @@ cj_decoder_new_with(enum cj_codec_kind kind, const struct cj_codec_options *opti
     const struct codec_kind *found = codec_kind_find(kind);
     int r;
 
-    (void)options;
     if (!found) {
         return -EINVAL;
     }
     if (!codec_ops_are_there(found->ops)) {
         return -ENOTSUP;
     }
-    decoder = mem_alloc(sizeof(*decoder));
+    decoder =
+        mem_alloc(sizeof(*decoder) + (found->ops->reader ? 0 : CODEC_BUFFER_BYTES));
     if (!decoder) {
         return -ENOMEM;
     }
@@ -71,7 +71,10 @@ cj_decoder_new_with(enum cj_codec_kind kind, const struct cj_codec_options *opti
     decoder->error = 0;
     decoder->in = decoder->buffer;
     decoder->n_in = 0;
-    r = decoder->ops->decoder_new(&decoder->state);
+    r = decoder->ops->reader
+            ? decoder->ops->reader->reader_new(options ? options->n_threads : 0, source,
+                                               &decoder->state)
+            : decoder->ops->decoder_new(&decoder->state);
     if (r == 0) {
         *ret_decoder = TAKE_PTR(decoder);
     }
@@ -83,7 +86,8 @@ cj_decoder_free(struct cj_decoder *decoder)
 {
     if (decoder) {
         if (decoder->state) {
-            decoder->ops->decoder_free(decoder->state);
+            (decoder->ops->reader ? decoder->ops->reader->reader_free
+                                  : decoder->ops->decoder_free)(decoder->state);
         }
         mem_free(decoder);
     }
@@ -161,6 +165,18 @@ decoder_step_between(struct cj_decoder *decoder)
     return decoder->ops->decoder_restart(decoder->state, decoder->in[0]);
 }
 
+static int
+decoder_read_members(struct cj_decoder *decoder, struct codec_flow *flow)
+{
+    int r = 0;
+
+    while (r == 0 && flow->n_out > 0 && decoder->place != DECODER_DONE) {
+        r = decoder->place == DECODER_MEMBER ? decoder_step_member(decoder, flow)
+                                             : decoder_step_between(decoder);
+    }
+    return r;
+}
+
 int
 cj_decoder_read(struct cj_decoder *decoder, void *buffer, size_t size,
                 size_t *ret_n_read)
@@ -168,9 +184,9 @@ cj_decoder_read(struct cj_decoder *decoder, void *buffer, size_t size,
     struct codec_flow flow = {.out = buffer, .n_out = size};
     int r = decoder->error;
 
-    while (r == 0 && flow.n_out > 0 && decoder->place != DECODER_DONE) {
-        r = decoder->place == DECODER_MEMBER ? decoder_step_member(decoder, &flow)
-                                             : decoder_step_between(decoder);
+    if (r == 0) {
+        r = decoder->ops->reader ? decoder->ops->reader->read(decoder->state, &flow)
+                                 : decoder_read_members(decoder, &flow);
     }
     decoder->error = r;
     if (r == 0) {

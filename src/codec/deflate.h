@@ -45,6 +45,19 @@ extern const struct deflate_engine deflate_by_libdeflate; /* libdeflate.c */
 uint32_t deflate_adler32(uint32_t before, const void *data, size_t size);
 uint32_t deflate_crc32(uint32_t before, const void *data, size_t size);
 
+/* Of two pieces, one behind the other: the second has `n_bytes`. */
+uint32_t deflate_adler32_combine(uint32_t before, uint32_t check, uint64_t n_bytes);
+uint32_t deflate_crc32_combine(uint32_t before, uint32_t check, uint64_t n_bytes);
+
+/* Whether whole streams can be unpacked (libdeflate.c), and doing so: `n_out` is the
+ * room, then what there was. -EBADMSG: no such stream, too long, or something follows
+ * it. */
+bool deflate_unpacks(void);
+CJ_MUST_CHECK int deflate_unpacker_new(void **ret_unpacker);
+CJ_MUST_CHECK int deflate_unpack(void *unpacker, const uint8_t *in, size_t n_in,
+                                 uint8_t *out, size_t *n_out);
+void deflate_unpacker_free(void *unpacker);
+
 /* Write the block as it is. */
 void deflate_store(struct codec_block *block);
 

@@ -59,6 +59,18 @@ const struct deflate_engine deflate_by_zlib = {
     .engine_free = zlib_engine_free,
 };
 
+uint32_t
+deflate_adler32_combine(uint32_t before, uint32_t check, uint64_t n_bytes)
+{
+    return (uint32_t)adler32_combine(before, check, (z_off_t)n_bytes);
+}
+
+uint32_t
+deflate_crc32_combine(uint32_t before, uint32_t check, uint64_t n_bytes)
+{
+    return (uint32_t)crc32_combine(before, check, (z_off_t)n_bytes);
+}
+
 /* Five bytes of header, then the data. */
 static uint8_t *
 stored_put(uint8_t *out, const uint8_t *in, size_t n, bool is_last)

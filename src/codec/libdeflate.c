@@ -138,3 +138,37 @@ deflate_crc32(uint32_t before, const void *data, size_t size)
 {
     return libdeflate_crc32(before, data, size);
 }
+
+bool
+deflate_unpacks(void)
+{
+    return true;
+}
+
+int
+deflate_unpacker_new(void **ret_unpacker)
+{
+    *ret_unpacker = libdeflate_alloc_decompressor();
+    return *ret_unpacker ? 0 : -ENOMEM;
+}
+
+int
+deflate_unpack(void *unpacker, const uint8_t *in, size_t n_in, uint8_t *out,
+               size_t *n_out)
+{
+    size_t n_taken, n_made;
+
+    if (libdeflate_deflate_decompress_ex(unpacker, in, n_in, out, *n_out, &n_taken,
+                                         &n_made) != LIBDEFLATE_SUCCESS ||
+        n_taken != n_in) {
+        return -EBADMSG;
+    }
+    *n_out = n_made;
+    return 0;
+}
+
+void
+deflate_unpacker_free(void *unpacker)
+{
+    libdeflate_free_decompressor(unpacker);
+}

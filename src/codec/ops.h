@@ -69,6 +69,18 @@ struct codec_blocks {
     uint32_t check_of_nothing;
 };
 
+/* A decoder that does all itself: finds its input and what follows a member. */
+struct codec_reader {
+    int (*reader_new)(unsigned int n_threads, struct cj_source source,
+                      void **ret_reader);
+    /* Fill the room behind `flow`, which has no input, as far as there is data. 0 or
+     * an error of cj_decoder_read(). */
+    int (*read)(void *reader, struct codec_flow *flow);
+    void (*reader_free)(void *reader);
+};
+
+extern const struct codec_reader zlib_reader, gzip_reader; /* inflate.c */
+
 /* A step returns an enum codec_step or -errno; after -errno only the free function is
  * called. `void *` is the library's own state, which its *_new makes. */
 struct codec_ops {
@@ -80,6 +92,8 @@ struct codec_ops {
     /* `in` is empty; CODEC_MORE means that `out` was too small. */
     int (*finish)(void *encoder, struct codec_flow *flow);
     void (*encoder_free)(void *encoder);
+
+    const struct codec_reader *reader; /* or all that follows */
 
     int (*decoder_new)(void **ret_decoder);
     /* `is_last`: nothing follows `in`. No progress on the last input is a stream cut
@@ -95,7 +109,7 @@ struct codec_ops {
 static inline bool
 codec_ops_are_there(const struct codec_ops *ops)
 {
-    return ops->decoder_new != NULL;
+    return ops->decoder_new || ops->reader;
 }
 
 extern const struct codec_ops codec_zlib, codec_gzip; /* zlib.c */

@@ -1,53 +1,12 @@
-/* zlib streams (RFC 1950, one member) and gzip files (RFC 1952, several members). */
-
-#define ZLIB_CONST
-#include <zlib.h>
+/* Writes zlib streams (RFC 1950) and gzip files (RFC 1952) of blocks; inflate.c reads
+ * them. */
 
 #include <errno.h>
-#include <limits.h>
 #include <string.h>
 
-#include "base/cleanup.h"
 #include "base/endian.h"
 #include "base/memory.h"
 #include "codec/deflate.h"
-#include "codec/zlib_stream.h"
-
-#define ZLIB_WBITS_ZLIB 15
-#define ZLIB_WBITS_GZIP (16 + 15)
-
-/* zlib counts in unsigned int. */
-static uInt
-zlib_count(size_t n)
-{
-    return n < UINT_MAX ? (uInt)n : UINT_MAX;
-}
-
-/* Let zlib see the flow. */
-static void
-zlib_lend(z_stream *z, const struct codec_flow *flow)
-{
-    z->next_in = flow->in;
-    z->avail_in = zlib_count(flow->n_in);
-    z->next_out = flow->out;
-    z->avail_out = zlib_count(flow->n_out);
-}
-
-/* See in the flow what zlib did with it. */
-static void
-zlib_return(const z_stream *z, struct codec_flow *flow)
-{
-    codec_flow_advance(flow, (size_t)(z->next_in - flow->in),
-                       (size_t)(z->next_out - flow->out));
-}
-
-static int
-zlib_error(int code)
-{
-    return code == Z_MEM_ERROR ? -ENOMEM : -EBADMSG;
-}
-
-/* --- writing ---------------------------------------------------------------------- */
 
 struct deflate_coder {
     const struct deflate_engine *engine;
@@ -176,12 +135,6 @@ zlib_end(bool is_only, uint32_t check, uint64_t n_bytes, uint8_t *out)
     return n + sizeof(check);
 }
 
-static uint32_t
-zlib_combine(uint32_t before, uint32_t check, uint64_t n_bytes)
-{
-    return (uint32_t)adler32_combine(before, check, (z_off_t)n_bytes);
-}
-
 /* No name, no time; "slowest" or "fastest"; made under Unix. */
 static size_t
 gzip_begin(int level, bool is_only, uint8_t *out)
@@ -203,12 +156,6 @@ gzip_end(bool is_only, uint32_t check, uint64_t n_bytes, uint8_t *out)
     return n + 8;
 }
 
-static uint32_t
-gzip_combine(uint32_t before, uint32_t check, uint64_t n_bytes)
-{
-    return (uint32_t)crc32_combine(before, check, (z_off_t)n_bytes);
-}
-
 static const struct codec_blocks zlib_blocks = {
     .block_bytes = deflate_block_bytes,
     .part_bytes = deflate_part_bytes,
@@ -217,7 +164,7 @@ static const struct codec_blocks zlib_blocks = {
     .coder_free = deflate_coder_free,
     .begin = zlib_begin,
     .end = zlib_end,
-    .combine = zlib_combine,
+    .combine = deflate_adler32_combine,
     .check_of_nothing = 1,
 };
 
@@ -229,83 +176,8 @@ static const struct codec_blocks gzip_blocks = {
     .coder_free = deflate_coder_free,
     .begin = gzip_begin,
     .end = gzip_end,
-    .combine = gzip_combine,
+    .combine = deflate_crc32_combine,
 };
 
-/* --- reading ---------------------------------------------------------------------- */
-
-static int
-zlib_decoder_init(int wbits, void **ret_decoder)
-{
-    AUTO(mem_free_p) z_stream *z = zlib_stream_new();
-
-    if (!z || inflateInit2(z, wbits) != Z_OK) {
-        return -ENOMEM;
-    }
-    *ret_decoder = TAKE_PTR(z);
-    return 0;
-}
-
-static int
-zlib_decoder_new(void **ret_decoder)
-{
-    return zlib_decoder_init(ZLIB_WBITS_ZLIB, ret_decoder);
-}
-
-static int
-gzip_decoder_new(void **ret_decoder)
-{
-    return zlib_decoder_init(ZLIB_WBITS_GZIP, ret_decoder);
-}
-
-static int
-zlib_decode(void *decoder, struct codec_flow *flow, bool is_last)
-{
-    z_stream *z = decoder;
-    int code;
-
-    (void)is_last;
-    zlib_lend(z, flow);
-    code = inflate(z, Z_NO_FLUSH);
-    zlib_return(z, flow);
-    switch (code) {
-    case Z_STREAM_END:
-        return CODEC_END;
-    case Z_OK:
-    case Z_BUF_ERROR: /* nothing to do yet; the driver notices */
-        return CODEC_MORE;
-    default:
-        return zlib_error(code);
-    }
-}
-
-static int
-gzip_decoder_restart(void *decoder, uint8_t first)
-{
-    if (first != 0x1f) {
-        return -EBADMSG;
-    }
-    return inflateReset(decoder) == Z_OK ? 0 : -EBADMSG;
-}
-
-static void
-zlib_decoder_free(void *decoder)
-{
-    (void)inflateEnd(decoder);
-    mem_free(decoder);
-}
-
-const struct codec_ops codec_zlib = {
-    .blocks = &zlib_blocks,
-    .decoder_new = zlib_decoder_new,
-    .decode = zlib_decode,
-    .decoder_free = zlib_decoder_free,
-};
-
-const struct codec_ops codec_gzip = {
-    .blocks = &gzip_blocks,
-    .decoder_new = gzip_decoder_new,
-    .decode = zlib_decode,
-    .decoder_restart = gzip_decoder_restart,
-    .decoder_free = zlib_decoder_free,
-};
+const struct codec_ops codec_zlib = {.blocks = &zlib_blocks, .reader = &zlib_reader};
+const struct codec_ops codec_gzip = {.blocks = &gzip_blocks, .reader = &gzip_reader};
