@@ -96,12 +96,21 @@ def code_of(func: Any) -> Any:
             func = func.__func__
         elif isinstance(func, _core.Memo):
             func = func.func
+        elif _is_wrapper(func):
+            func = func.__wrapped__
         else:
             break
     if isinstance(func, (types.FunctionType, type)) or not hasattr(func, "__dict__"):
         return func
     inner = getattr(type(func), CALL, None)
     return inner if isinstance(inner, types.FunctionType) else func
+
+
+def _is_wrapper(func: Any) -> bool:
+    """Whether an object, such as `functools.lru_cache` makes, stands for a function."""
+    if isinstance(func, (types.FunctionType, type)):
+        return False
+    return callable(getattr(func, "__wrapped__", None))
 
 
 def brought_along(func: Any) -> tuple[str, Any] | None:

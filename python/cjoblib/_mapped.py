@@ -7,10 +7,12 @@ never reaches the store. doc/formats/entry.md says where things are.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import mmap
 import os
 import struct
+import time
 from typing import TYPE_CHECKING, Any
 
 from cjoblib import _core
@@ -24,6 +26,7 @@ ENTRY_ALIGN = 64
 VALUE_HEAD = struct.Struct("<IIQ")  # number of buffers, zero, size of the pickle
 VALUE_BUFFER = struct.Struct("<QQ")  # offset and size
 MOST_KNOWN = 10_000
+TOUCH_AFTER_S = 60
 
 _FROM_BUFFER = ("numpy._core.numeric", "numpy.core.numeric")
 _checked: dict[tuple[int, ...], None] = {}
@@ -56,10 +59,20 @@ def load_mapped(shelf: Shelf, key: bytes, mode: str) -> tuple[int, Any]:
                     return outcome, None
                 if not _is_at(path, state):
                     continue  # it was replaced meanwhile
-                _remember(_state(os.fstat(fd)))
+            _remember(_used_now(fd))
             return 0, _load(fd, path, mode)
         finally:
             os.close(fd)
+
+
+def _used_now(fd: int) -> tuple[int, ...]:
+    """Say that a file was used, if that was last said more than a minute ago."""
+    found = os.fstat(fd)
+    if abs(time.time() - found.st_mtime) > TOUCH_AFTER_S:
+        with contextlib.suppress(OSError):  # a file system that can only be read
+            os.utime(fd)
+        found = os.fstat(fd)
+    return _state(found)
 
 
 def _is_at(path: str, state: tuple[int, ...]) -> bool:

@@ -132,7 +132,10 @@ def info(store: Any) -> dict[str, Any]:
         parts = str(item.path).removeprefix(root).split(os.sep)
         name = "/".join(parts[:depth])
         functions[name] = functions.get(name, 0) + 1
+    native = store.store if isinstance(store, LocalStoreBackend) else None
+    kept: dict[str, int] = getattr(native, "info", dict)()
     return {
+        **{name: kept[name] for name in ("hits", "misses", "evicted") if name in kept},
         "location": store.location,
         "entries": sum(functions.values()),
         "bytes": n_bytes,

@@ -23,6 +23,7 @@ from cjoblib._store_backends import (
     loading_text,
     write_gitignore,
 )
+from cjoblib.disk import memstr_to_bytes
 
 FOLDER = "cjoblib"  # that the C library makes in a location
 HEX_DIGITS = 32  # of a version or a key
@@ -258,10 +259,24 @@ class LocalStoreBackend(StoreBackendBase, StoreBackendMixin):
     def clear(self) -> None:
         """Remove everything."""
         self.store.clear()
-        with contextlib.suppress(OSError):
-            os.unlink(os.path.join(self.location, ".gitignore"))
-        with contextlib.suppress(OSError):
-            os.rmdir(os.path.join(self.location, ".tmp"))
+
+    def enforce_store_limits(
+        self,
+        bytes_limit: int | str | None,
+        items_limit: int | None = None,
+        age_limit: datetime.timedelta | None = None,
+    ) -> None:
+        """Remove what was used longest ago until the store is within its limits."""
+        if isinstance(bytes_limit, str):
+            bytes_limit = memstr_to_bytes(bytes_limit)
+        seconds = None if age_limit is None else age_limit.total_seconds()
+        if seconds is not None and seconds < 0:
+            raise ValueError("age_limit has to be a positive timedelta")
+        reduce = getattr(self.store, "reduce", None)
+        if reduce is None or self.verbose > 10:  # each one is told
+            super().enforce_store_limits(bytes_limit, items_limit, age_limit)
+        else:
+            reduce(bytes_limit, items_limit, seconds)
 
     def get_items(self) -> list[CacheItemInfo]:
         """Return a :class:`CacheItemInfo` for each stored result."""

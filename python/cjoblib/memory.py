@@ -386,7 +386,8 @@ class Memory(Logger):
         return entries(self.store_backend)
 
     def info(self, msg: str | None = None) -> Any:
-        """Return how much is stored: `entries`, `bytes`, `functions`, `location`.
+        """Return how much is stored: `entries`, `bytes`, `functions`, `location`; and
+        of handles that were closed `hits`, `misses`, `evicted`.
 
         With a text it is a logger's `info`, which joblib's `Memory` has too.
         """

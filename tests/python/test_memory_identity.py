@@ -205,6 +205,12 @@ def test_code_without_source(memory):
         assert other(1) == 3
 
 
+def test_a_function_inside_an_object(memory):
+    one = memory.cache(functools.lru_cache(make_pair(1)))
+    two = memory.cache(functools.lru_cache(make_pair(2)))
+    assert [one(0), two(0), one(0)] == [(0, 1), (0, 2), (0, 1)]
+
+
 def test_modules_in_an_archive(tmp_path):
     archive = tmp_path / "code.zip"
     with zipfile.ZipFile(archive, "w") as file:

@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 
-from cjoblib import MemorizedResult, Memory, expires_after
+from cjoblib import MemorizedResult, Memory, _core, expires_after
 from cjoblib import hash as joblib_hash
 from cjoblib.memory import CacheWarning, NotMemorizedFunc, NotMemorizedResult
 
@@ -269,6 +269,43 @@ def test_reducing(memory):
     assert memory.info()["entries"] == 0
     with pytest.raises(ValueError, match="positive"):
         memory.reduce_size(age_limit=datetime.timedelta(-1))
+
+
+@pytest.mark.skipif(not hasattr(_core.Store, "reduce"), reason="a store without bounds")
+def test_a_bound_that_is_kept(tmp_path):
+    memory = Memory(tmp_path, verbose=0, max_bytes="20K")
+    make = memory.cache(lambda n: b"x" * (1000 + n))
+    for n in range(50):
+        assert len(make(n)) == 1000 + n
+        assert memory.info()["bytes"] <= 20 * 1024
+    assert make.check_call_in_cache(49)
+    assert not make.check_call_in_cache(0)
+    assert memory.info()["entries"] >= 10
+    with pytest.warns(CacheWarning, match="not stored.*too large"):
+        make(20 * 1024)
+    again = pickle.loads(pickle.dumps(memory))
+    assert again.store_backend.options == {"max_bytes": 20 * 1024}
+    for wrong in (0, -1, "a lot"):
+        with pytest.raises(ValueError, match="max_bytes|Invalid literal"):
+            Memory(tmp_path, max_bytes=wrong)
+
+
+def test_mapped_results_in_use_are_young(tmp_path):
+    memory = Memory(tmp_path, verbose=0, mmap_mode="r")
+    make = memory.cache(np.ones)
+    make(10), make(20)
+    for entry in memory.entries():
+        os.utime(entry.path, (1e9, 1e9))
+    make(10), make(10)
+    memory.reduce_size(items_limit=1)
+    assert make.check_call_in_cache(10)
+    assert not make.check_call_in_cache(20)
+
+
+def test_durable(tmp_path):
+    memory = Memory(tmp_path, verbose=0, durable=True)
+    assert memory.cache(abs)(-1) == memory.cache(abs)(-1) == 1
+    assert memory.check().ok
 
 
 # --- copies --------------------------------------------------------------------------------
