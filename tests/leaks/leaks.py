@@ -87,6 +87,10 @@ def main():
     if not hasattr(sys, "gettotalrefcount"):
         sys.exit("leaks.py: needs a debug Python (python3-dbg)")
     names = sys.argv[1:] or list(workloads.WORKLOADS)
+    unknown = [name for name in names if name not in workloads.WORKLOADS]
+    if unknown:
+        known = ", ".join(workloads.WORKLOADS)
+        sys.exit(f"leaks.py: no workload is called {', '.join(unknown)}: {known}")
     print("each round's growth in references, blocks, descriptors")
     good = [check(name) for name in names]
     sys.exit(not all(good))

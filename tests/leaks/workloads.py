@@ -7,6 +7,7 @@ and yields what is repeated. Whatever it repeats must leave nothing behind.
 import collections
 import contextlib
 import copyreg
+import ctypes
 import datetime
 import decimal
 import functools
@@ -14,6 +15,7 @@ import gc
 import io
 import os
 import pickle
+import random
 import sys
 import threading
 import warnings
@@ -118,7 +120,7 @@ def arrays():
         np.arange(20), np.arange(20)[::2], np.zeros((3, 4), order="F"), np.float32(1.5),
         np.array([1, "a", None], dtype=object), np.array(["2020"], dtype="M8[D]"),
         np.zeros(2, dtype=[("a", "i4"), ("b", "f8")]), np.array(5), np.dtype("i4"),
-        np.ma.masked_array([1, 2], mask=[0, 1]), np.zeros((1000, 100)),
+        np.ma.masked_array([1, 2], mask=[0, 1]), np.ma.masked, np.zeros((1000, 100)),
     ]  # fmt: skip
 
 
@@ -136,6 +138,7 @@ def good_objects():
         [shared, shared, (shared,)], range(3), len, [].append, Plain, Plain().__init__, Ellipsis,
         datetime.date(2020, 1, 1), decimal.Decimal("1.5"), functools.partial(len, [1]),
         Path("a"), pickle.PickleBuffer(b"buffer"), type(None), [[["deep"]]],
+        {str(i): i for i in range(10_500)},
     ]  # fmt: skip
 
 
@@ -146,7 +149,8 @@ def bad_objects():
     return [
         BadReduce(), OddReduce(), BadState(), [1, {"k": (BadReduce(),)}], {BadOrder(): 1, BadOrder(): 2},
         threading.Lock(), (n for n in ()), lambda: 1, object(), nested, {"a": [object()]},
-        sys.stdin, sys, memoryview(b"a"), {BadOrder(), BadOrder()},
+        sys.stdin, sys, memoryview(b"a"), {BadOrder(), BadOrder()}, ctypes.CDLL(None),
+        random.SystemRandom(),
     ]  # fmt: skip
 
 
