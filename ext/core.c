@@ -12,6 +12,7 @@
 #include "memo/memo_type.h"
 #include "memo/shelf_type.h"
 #include "memo/store_type.h"
+#include "parallel/blocks.h"
 #include "parallel/call.h"
 #include "parallel/delayed.h"
 #include "parallel/pool_type.h"
@@ -78,6 +79,7 @@ core_add_types(PyObject *module, struct core_state *state)
         {&lease_type_spec, &state->lease_type},
         {&memo_type_spec, &state->memo_type},
         {&pool_type_spec, &state->pool_type},
+        {&block_type_spec, &state->block_type},
         {&run_type_spec, &state->run_type},
         {&region_type_spec, &state->region_type},
         {&shelf_type_spec, &state->shelf_type},

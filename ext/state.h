@@ -19,6 +19,7 @@
     X(shelf_type)                                                                    \
     X(memo_type)                                                                     \
     X(pool_type)                                                                     \
+    X(block_type)                                                                    \
     X(run_type)                                                                      \
     X(delayed_type)                                                                  \
     X(delayed_function) /* the function of the module that makes them */             \

@@ -171,6 +171,7 @@ pool_dealloc(PyObject *op)
     PyTypeObject *type = Py_TYPE(op);
 
     pool_end(self);
+    warm_done(&self->warm);
     Py_XDECREF(self->context);
     Py_XDECREF(self->known_name);
     type->tp_free(op);
@@ -191,6 +192,7 @@ pool_close(PyObject *op, PyObject *Py_UNUSED(ignored))
     if (__atomic_compare_exchange_n(&self->users, &users, POOL_CLOSED, 0,
                                     __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
         pool_end(self);
+        warm_done(&self->warm);
     }
     else if (users != POOL_CLOSED) {
         PyErr_SetString(PyExc_RuntimeError, "the pool is running other tasks");
@@ -335,32 +337,70 @@ pool_next(PyObject *op, PyObject *const *args, Py_ssize_t n_args)
 
 PyDoc_STRVAR(
     pool_start_doc,
-    "start($self, /, calls, n_ahead, batch_size=0, hold=False, stretch=False)\n--\n\n"
+    "start($self, /, calls, n_ahead, batch_size=0, hold=False, stretch=False,\n"
+    "      block_bytes=0, reducer=None, mmap_mode='r', spill_folder=None)\n--\n\n"
     "Begin to run every (function, args, kwargs) of an iterable: a Run.\n\n"
     "Calls travel in batches of `batch_size` (0: by measured time). At most\n"
     "`n_ahead` batches are taken beyond those that are done, or, with `hold`,\n"
     "whose results were given back by release(); with `stretch` more while\n"
-    "calls are short.");
+    "calls are short. Buffers of arguments from `block_bytes` on (0: none) go\n"
+    "into shared memory once, and arrive as `mmap_mode` says: 'r', 'r+', 'c'.\n"
+    "`reducer(object)` is asked first how an object is pickled.");
+
+static int
+access_of(const char *mode, enum cj_block_access *ret_access)
+{
+    if (strcmp(mode, "r") == 0) {
+        *ret_access = CJ_BLOCK_READ;
+    }
+    else if (strcmp(mode, "r+") == 0 || strcmp(mode, "w+") == 0) {
+        *ret_access = CJ_BLOCK_WRITE;
+    }
+    else if (strcmp(mode, "c") == 0) {
+        *ret_access = CJ_BLOCK_PRIVATE;
+    }
+    else {
+        PyErr_Format(PyExc_ValueError, "mmap_mode '%s': 'r', 'r+', 'w+' or 'c'", mode);
+        return -1;
+    }
+    return 0;
+}
+
+static int
+check_run_options(const struct run_options *options)
+{
+    if (options->n_ahead < 1 || options->batch_size < 0 || options->block_bytes < 0) {
+        PyErr_Format(PyExc_ValueError,
+                     "n_ahead is %zd, batch_size %zd, block_bytes %zd: at least 1, 0 "
+                     "and 0 are needed",
+                     options->n_ahead, options->batch_size, options->block_bytes);
+        return -1;
+    }
+    return 0;
+}
 
 static PyObject *
 pool_start_run(PyObject *op, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"calls", "n_ahead", "batch_size", "hold", "stretch", NULL};
-    struct run_options options = {.batch_size = 0};
+    static char *names[] = {"calls",        "n_ahead",     "batch_size", "hold",
+                            "stretch",      "block_bytes", "reducer",    "mmap_mode",
+                            "spill_folder", NULL};
+    struct run_options options = {.reducer = Py_None};
+    PyObject *folder = Py_None, *run;
+    const char *mode = "r";
 
     if (!PyArg_ParseTupleAndKeywords(
-            args, kwargs, "On|npp:start", names, &options.calls, &options.n_ahead,
-            &options.batch_size, &options.hold, &options.stretch)) {
+            args, kwargs, "On|nppnOsO:start", names, &options.calls, &options.n_ahead,
+            &options.batch_size, &options.hold, &options.stretch, &options.block_bytes,
+            &options.reducer, &mode, &folder) ||
+        check_run_options(&options) < 0 || access_of(mode, &options.access) < 0 ||
+        (folder != Py_None && !PyUnicode_FSConverter(folder, &options.spill_folder))) {
         return NULL;
     }
-    if (options.n_ahead < 1 || options.batch_size < 0) {
-        PyErr_Format(PyExc_ValueError,
-                     "n_ahead is %zd and batch_size %zd: at least 1 and 0 are needed",
-                     options.n_ahead, options.batch_size);
-        return NULL;
-    }
-    return run_new(PyType_GetModuleState(Py_TYPE(op)), (struct pool_object *)op,
-                   &options);
+    run =
+        run_new(PyType_GetModuleState(Py_TYPE(op)), (struct pool_object *)op, &options);
+    Py_XDECREF(options.spill_folder);
+    return run;
 }
 
 PyDoc_STRVAR(

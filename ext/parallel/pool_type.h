@@ -7,6 +7,7 @@
 
 #include <cjoblib/pool.h>
 
+#include "parallel/blocks.h"
 #include "state.h"
 
 extern PyType_Spec pool_type_spec;
@@ -42,6 +43,7 @@ struct pool_object {
      * nanoseconds that one took. */
     PyObject *known_name;
     double known_ns;
+    struct warm_blocks warm; /* the Run's that is under way */
 };
 
 #define POOL_CLOSED (-1)

@@ -18,12 +18,14 @@
 #ifndef EXT_PARALLEL_RUN_H
 #define EXT_PARALLEL_RUN_H
 
+#include "parallel/blocks.h"
 #include "parallel/run_type.h"
 #include "pickle/value.h"
 
 struct batch {
     Py_ssize_t index; /* of its first call */
     PyObject *calls;  /* list of (function, args, kwargs); NULL: the batch is over */
+    struct cj_block *spare; /* for its results: a reference, or NULL */
 };
 
 struct run_object {
@@ -51,6 +53,12 @@ struct run_object {
     int is_auto;
     int hold;
     int stretch;
+    size_t block_bytes; /* SIZE_MAX: arguments do not go into blocks */
+    PyObject *reducer;  /* or NULL */
+    enum cj_block_access access;
+    PyObject *spill_folder; /* bytes, or NULL */
+    struct seen_buffer seen[SEEN_MAX];
+    size_t n_seen;
     int is_recalled; /* what the pool knows of such calls was looked up */
     double last_ns;  /* what a call of the last batch took */
     double call_ns;  /* what a call takes, as far as is known; < 0: not at all */

@@ -156,8 +156,14 @@ message_of_many(PyObject *calls, int is_shared)
 }
 
 static int
-encode_batch(struct run_object *run, PyObject *calls, struct value *ret_value)
+encode_batch(struct run_object *run, PyObject *calls, struct shipment *shipment,
+             struct value *ret_value)
 {
+    struct value_places places = {
+        .context = shipment,
+        .put = shipment_put,
+        .reducer = run->reducer,
+    };
     PyObject *first = PyList_GET_ITEM(calls, 0), *message;
     int is_shared = share_function(run, PyTuple_GET_ITEM(first, 0));
     int r;
@@ -170,7 +176,7 @@ encode_batch(struct run_object *run, PyObject *calls, struct value *ret_value)
     if (!message) {
         return -1;
     }
-    r = value_encode(run->state, message, VALUE_SHIPPING, ret_value);
+    r = value_encode_apart(run->state, message, VALUE_SHIPPING, &places, ret_value);
     Py_DECREF(message);
     return r;
 }
@@ -215,7 +221,7 @@ run_send_again(struct run_object *run, Py_ssize_t index, PyObject *calls,
             Py_DECREF(calls);
             return -1;
         }
-        run->again[run->n_again++] = (struct batch){index + from, piece};
+        run->again[run->n_again++] = (struct batch){index + from, piece, NULL};
         at = from;
     }
     Py_DECREF(calls);
@@ -245,33 +251,68 @@ tell_unsent(struct run_object *run, Py_ssize_t index, PyObject *calls)
     return run_tell(run, event_tuple(EVENT_UNSENT, index, error, 0, 0)) < 0 ? -1 : 1;
 }
 
+/* Hand the encoded batch in; the spare block, if it takes one along, is noted. */
+static int
+submit_batch(struct run_object *run, struct shipment *shipment, struct value *value,
+             struct cj_block **ret_spare)
+{
+    unsigned spare = shipment_add_spare(shipment);
+    int r;
+
+    value_set_note(value, BLOCKS_NOTE(spare, run->access));
+    r = cj_pool_submit_blocks(run->pool->pool, run->first + run->n_batches,
+                              value->parts, value->n_parts, shipment->blocks,
+                              shipment->n_blocks);
+    if (r < 0) {
+        error_raise(r, NULL);
+        return -1;
+    }
+    *ret_spare =
+        spare != BLOCKS_NO_SPARE ? cj_block_ref(shipment->blocks[spare]) : NULL;
+    return 0;
+}
+
+static void
+note_size(struct run_object *run, PyObject *calls, const struct value *value)
+{
+    if (run->is_auto && PyList_GET_SIZE(calls) > 1 &&
+        value_size(value) > BATCH_MAX_BYTES) {
+        run->batch_size = PyList_GET_SIZE(calls) / 2;
+    }
+}
+
 /* Takes over the calls. */
 static int
 send_batch(struct run_object *run, Py_ssize_t index, PyObject *calls)
 {
+    struct shipment shipment = {
+        .warm = &run->pool->warm,
+        .seen = run->seen,
+        .n_seen = &run->n_seen,
+        .min_bytes = run->block_bytes,
+        .spill_folder = run->spill_folder ? PyBytes_AS_STRING(run->spill_folder) : NULL,
+    };
     struct value value = VALUE_INIT;
+    struct batch batch = {index, calls, NULL};
     int r;
 
     if (grow(&run->batches, run->n_batches, &run->max_batches) < 0) {
         Py_DECREF(calls);
         return -1;
     }
-    if (encode_batch(run, calls, &value) < 0) {
+    if (encode_batch(run, calls, &shipment, &value) < 0) {
+        shipment_done(&shipment);
         return tell_unsent(run, index, calls);
     }
-    if (run->is_auto && PyList_GET_SIZE(calls) > 1 &&
-        value_size(&value) > BATCH_MAX_BYTES) {
-        run->batch_size = PyList_GET_SIZE(calls) / 2;
-    }
-    r = cj_pool_submit(run->pool->pool, run->first + run->n_batches, value.parts,
-                       value.n_parts);
+    note_size(run, calls, &value);
+    r = submit_batch(run, &shipment, &value, &batch.spare);
     value_done(&value);
+    shipment_done(&shipment);
     if (r < 0) {
-        error_raise(r, NULL);
         Py_DECREF(calls);
         return -1;
     }
-    run->batches[run->n_batches++] = (struct batch){index, calls};
+    run->batches[run->n_batches++] = batch;
     run->n_under_way++;
     return 1;
 }

@@ -173,12 +173,31 @@ take_single(struct run_object *run, const struct batch *batch, PyObject *value,
     return r;
 }
 
+static PyObject *
+decode_answer(struct run_object *run, const struct batch *batch,
+              struct cj_pool_event *event)
+{
+    struct cj_bytes body = {event->body.data, event->body.size};
+    struct arrivals arrivals = {
+        .state = run->state,
+        .fds = event->block_fds,
+        .n_fds = event->n_blocks,
+        .spare = batch->spare,
+        .warm = &run->pool->warm,
+        .access = CJ_BLOCK_WRITE,
+    };
+    struct value_places places = {.context = &arrivals, .find = arrivals_find};
+    PyObject *value = value_decode_apart(run->state, &event->body, body, &places);
+
+    arrivals_done(&arrivals);
+    return value;
+}
+
 static int
 take_answer(struct run_object *run, const struct batch *batch,
             struct cj_pool_event *event)
 {
-    struct cj_bytes body = {event->body.data, event->body.size};
-    PyObject *value = value_decode(run->state, &event->body, body);
+    PyObject *value = decode_answer(run, batch, event);
     int is_failure = event->kind == CJ_POOL_FAILURE, r;
     Py_ssize_t n = PyList_GET_SIZE(batch->calls);
 
@@ -243,6 +262,7 @@ take_batch(struct run_object *run, uint64_t number)
     size_t n_over = 0;
 
     place->calls = NULL;
+    place->spare = NULL;
     run->n_under_way--;
     while (n_over < run->n_batches && !run->batches[n_over].calls) {
         n_over++;
@@ -292,5 +312,6 @@ run_take(struct run_object *run, struct cj_pool_event *event)
     r = event->kind == CJ_POOL_DEATH ? take_death(run, &batch, event)
                                      : take_answer(run, &batch, event);
     Py_DECREF(batch.calls);
+    cj_block_unref(batch.spare);
     return r;
 }

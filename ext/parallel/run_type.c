@@ -17,6 +17,7 @@ batches_clear(struct batch *batches, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         Py_XDECREF(batches[i].calls);
+        cj_block_unref(batches[i].spare);
     }
 }
 
@@ -62,6 +63,9 @@ run_end(struct run_object *run)
     Py_CLEAR(run->iterator);
     Py_CLEAR(run->held);
     Py_CLEAR(run->shared);
+    Py_CLEAR(run->reducer);
+    Py_CLEAR(run->spill_folder);
+    seen_purge(run->seen, &run->n_seen, 1);
     Py_DECREF(pool);
 }
 
@@ -75,6 +79,10 @@ run_traverse(PyObject *op, visitproc visit, void *arg)
     Py_VISIT(run->iterator);
     Py_VISIT(run->held);
     Py_VISIT(run->shared);
+    Py_VISIT(run->reducer);
+    for (size_t i = 0; i < run->n_seen; i++) {
+        Py_VISIT(run->seen[i].owner);
+    }
     Py_VISIT(run->ready);
     Py_VISIT(run->told);
     for (size_t i = 0; i < run->n_batches; i++) {
@@ -125,6 +133,11 @@ run_alloc(struct core_state *state, const struct run_options *options)
         run->hold = options->hold;
         run->stretch = options->stretch;
         run->call_ns = run->last_ns = -1;
+        run->block_bytes =
+            options->block_bytes > 0 ? (size_t)options->block_bytes : SIZE_MAX;
+        run->access = options->access;
+        run->reducer = options->reducer == Py_None ? NULL : Py_NewRef(options->reducer);
+        run->spill_folder = Py_XNewRef(options->spill_folder);
         run->iterator = PyObject_GetIter(options->calls);
         run->ready = PyList_New(0);
         if (!run->iterator || !run->ready) {

@@ -15,6 +15,10 @@ struct run_options {
     Py_ssize_t batch_size;
     int hold;
     int stretch;
+    Py_ssize_t block_bytes; /* arguments from this size on go into blocks; 0: none */
+    PyObject *reducer;      /* or None */
+    enum cj_block_access access;
+    PyObject *spill_folder; /* bytes, or NULL */
 };
 
 PyObject *run_new(struct core_state *state, struct pool_object *pool,

@@ -57,7 +57,7 @@ worker_handle(void *context, struct cj_task *task, struct cj_reply *reply)
     PyGILState_STATE gil = PyGILState_Ensure();
     int r = 0;
 
-    value_done(&worker->reply);
+    worker_forget_reply(worker);
     switch (task->kind) {
     case CJ_TASK_HELLO:
         r = worker_hello(worker, task);
@@ -77,7 +77,7 @@ worker_handle(void *context, struct cj_task *task, struct cj_reply *reply)
 }
 
 PyDoc_STRVAR(worker_run_doc,
-             "worker_run($module, fd, on_hello, describe, /)\n--\n\n"
+             "worker_run($module, fd, on_hello, describe, reducer=None, /)\n--\n\n"
              "Do the tasks that come through a socket until its other end is closed.");
 
 static PyObject *
@@ -86,16 +86,17 @@ worker_run(PyObject *module, PyObject *args)
     struct worker worker = {.state = core_state(module), .reply = VALUE_INIT};
     int fd, r;
 
-    if (!PyArg_ParseTuple(args, "iOO:worker_run", &fd, &worker.on_hello,
-                          &worker.describe)) {
+    if (!PyArg_ParseTuple(args, "iOO|O:worker_run", &fd, &worker.on_hello,
+                          &worker.describe, &worker.reducer)) {
         return NULL;
     }
+    worker.reducer = worker.reducer == Py_None ? NULL : worker.reducer;
     Py_BEGIN_ALLOW_THREADS
     r = cj_worker_run(fd, worker_handle, &worker);
     Py_END_ALLOW_THREADS
     Py_CLEAR(worker.function);
     cj_blob_done(&worker.context);
-    value_done(&worker.reply);
+    worker_forget_reply(&worker);
     if (PyErr_Occurred()) {
         return NULL;
     }

@@ -36,7 +36,21 @@ describe_exception(struct worker *worker)
 static int
 reply_encode(struct worker *worker, PyObject *object)
 {
-    return value_encode(worker->state, object, VALUE_SHIPPING, &worker->reply);
+    struct value_places places = {
+        .context = &worker->answer,
+        .put = answer_put,
+        .reducer = worker->reducer,
+    };
+
+    return value_encode_apart(worker->state, object, VALUE_SHIPPING, &places,
+                              &worker->reply);
+}
+
+void
+worker_forget_reply(struct worker *worker)
+{
+    value_done(&worker->reply);
+    answer_done(&worker->answer);
 }
 
 /* The exception that is set, as the failure of a single call. */
@@ -206,12 +220,30 @@ is_task(PyObject *message)
     return PyList_CheckExact(message) && PyList_GET_SIZE(message) == 3;
 }
 
-int
-worker_run_task(struct worker *worker, struct cj_task *task, struct cj_reply *reply)
+static PyObject *
+decode_task(struct worker *worker, struct cj_task *task)
 {
     struct cj_bytes bytes = {task->body.data, task->body.size};
-    PyObject *message = value_decode(worker->state, &task->body, bytes);
+    struct value_places places = {.context = &worker->arrivals, .find = arrivals_find};
+    uint32_t note = value_note(bytes), spare = note & 0xff;
 
+    worker->arrivals = (struct arrivals){
+        .state = worker->state,
+        .fds = task->block_fds,
+        .n_fds = task->n_blocks,
+        .access = (enum cj_block_access)(note >> 8 & 3),
+    };
+    if (spare < task->n_blocks &&
+        cj_block_take(&task->block_fds[spare], &worker->answer.spare) < 0) {
+        worker->answer.spare = NULL;
+    }
+    return value_decode_apart(worker->state, &task->body, bytes, &places);
+}
+
+static int
+run_message(struct worker *worker, PyObject *message, struct cj_task *task,
+            struct cj_reply *reply)
+{
     if (message && !is_task(message)) {
         Py_CLEAR(message);
         PyErr_SetString(PyExc_RuntimeError, "a task is not a tuple of args and kwargs");
@@ -222,4 +254,18 @@ worker_run_task(struct worker *worker, struct cj_task *task, struct cj_reply *re
     }
     return PyList_CheckExact(message) ? run_many(worker, message, task, reply)
                                       : run_one(worker, message, reply);
+}
+
+int
+worker_run_task(struct worker *worker, struct cj_task *task, struct cj_reply *reply)
+{
+    int r = run_message(worker, decode_task(worker, task), task, reply);
+
+    reply->kept_blocks = arrivals_kept(&worker->arrivals);
+    arrivals_done(&worker->arrivals);
+    if (worker->answer.block) {
+        reply->blocks = &worker->answer.block;
+        reply->n_blocks = 1;
+    }
+    return r;
 }

@@ -7,6 +7,7 @@
 
 #include <cjoblib/pool.h>
 
+#include "parallel/blocks.h"
 #include "pickle/value.h"
 #include "state.h"
 
@@ -14,10 +15,16 @@ struct worker {
     struct core_state *state;
     PyObject *on_hello;
     PyObject *describe;
-    struct cj_blob context; /* the encoded function, until a task needs it */
-    PyObject *function;     /* the function, once one did */
-    struct value reply;     /* lives until the next message */
+    struct cj_blob context;     /* the encoded function, until a task needs it */
+    PyObject *function;         /* the function, once one did */
+    PyObject *reducer;          /* how results are pickled; or NULL */
+    struct arrivals arrivals;   /* of the task */
+    struct value reply;         /* lives until the next message, */
+    struct answer_block answer; /* and so does its block */
 };
+
+/* Let go of the last reply. */
+void worker_forget_reply(struct worker *worker);
 
 /* Decode a task, make its calls, encode what comes of them into the worker's reply:
  *

@@ -54,7 +54,7 @@ value_done(struct value *value)
  * list instead. */
 static int
 pickle_object(struct core_state *state, PyObject *object, enum value_mode mode,
-              struct value *value)
+              PyObject *reducer, struct value *value)
 {
     PyObject *append;
     struct pickler p;
@@ -69,6 +69,7 @@ pickle_object(struct core_state *state, PyObject *object, enum value_mode mode,
     sink_init_memory(&p.sink);
     p.by_value = mode == VALUE_SHIPPING;
     p.buffer_callback = append;
+    p.reducer_override = reducer;
     if (pickler_dump(&p, object) == 0) {
         value->pickle = sink_take_bytes(&p.sink);
     }
@@ -111,9 +112,27 @@ add_part(struct value *value, const void *data, size_t size)
     value->parts[value->n_parts++] = (struct cj_bytes){data, size};
 }
 
+/* One buffer: its slot of the header, and its bytes if they travel here. */
+static size_t
+lay_out_buffer(struct value *value, size_t i, uint64_t word, size_t at)
+{
+    char *slot = (char *)value->header + VALUE_FIXED_BYTES + i * VALUE_BUFFER_BYTES;
+    size_t size = (size_t)value->views[i].len;
+
+    put_u64(slot + 8, size);
+    if (word & VALUE_ELSEWHERE) {
+        put_u64(slot, word);
+        return at;
+    }
+    add_part(value, value_padding, round_up(at) - at);
+    add_part(value, value->views[i].buf, size);
+    put_u64(slot, round_up(at));
+    return round_up(at) + size;
+}
+
 /* Lay out header, pickle, and buffers with the padding before each. */
 static int
-lay_out(struct value *value)
+lay_out(struct value *value, const uint64_t *words)
 {
     size_t n_pickle = (size_t)PyBytes_GET_SIZE(value->pickle);
     size_t n_header = VALUE_FIXED_BYTES + value->n_views * VALUE_BUFFER_BYTES;
@@ -130,31 +149,60 @@ lay_out(struct value *value)
     add_part(value, value->header, n_header);
     add_part(value, PyBytes_AS_STRING(value->pickle), n_pickle);
     for (size_t i = 0; i < value->n_views; i++) {
-        char *slot = (char *)value->header + VALUE_FIXED_BYTES + i * VALUE_BUFFER_BYTES;
-        size_t size = (size_t)value->views[i].len;
-
-        add_part(value, value_padding, round_up(at) - at);
-        add_part(value, value->views[i].buf, size);
-        put_u64(slot, round_up(at));
-        put_u64(slot + 8, size);
-        at = round_up(at) + size;
+        at = lay_out_buffer(value, i, words ? words[i] : 0, at);
     }
     return 0;
+}
+
+static int
+put_apart(struct value *value, const struct value_places *places)
+{
+    uint64_t *words;
+    int r;
+
+    if (!places || !places->put || value->n_views == 0) {
+        return lay_out(value, NULL);
+    }
+    words = PyMem_Calloc(value->n_views, sizeof(*words));
+    if (!words) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    r = places->put(places->context, value->views, value->n_views, words);
+    if (r == 0) {
+        r = lay_out(value, words);
+    }
+    PyMem_Free(words);
+    return r;
+}
+
+int
+value_encode_apart(struct core_state *state, PyObject *object, enum value_mode mode,
+                   const struct value_places *places, struct value *ret_value)
+{
+    struct value value = VALUE_INIT;
+
+    if (pickle_object(state, object, mode, places ? places->reducer : NULL, &value) <
+            0 ||
+        pin_buffers(&value) < 0 || put_apart(&value, places) < 0) {
+        value_done(&value);
+        return -1;
+    }
+    *ret_value = value;
+    return 0;
+}
+
+void
+value_set_note(struct value *value, uint32_t note)
+{
+    put_u32((char *)value->header + 4, note);
 }
 
 int
 value_encode(struct core_state *state, PyObject *object, enum value_mode mode,
              struct value *ret_value)
 {
-    struct value value = VALUE_INIT;
-
-    if (pickle_object(state, object, mode, &value) < 0 || pin_buffers(&value) < 0 ||
-        lay_out(&value) < 0) {
-        value_done(&value);
-        return -1;
-    }
-    *ret_value = value;
-    return 0;
+    return value_encode_apart(state, object, mode, NULL, ret_value);
 }
 
 size_t
@@ -203,26 +251,37 @@ raise_damaged(struct core_state *state, const char *what, size_t size)
                         what);
 }
 
+/* What a buffer stands on: a place in `bytes`, or elsewhere. */
+static PyObject *
+region_of_buffer(struct core_state *state, PyObject *owner, struct cj_bytes bytes,
+                 const uint8_t *slot, const struct value_places *places, int readonly)
+{
+    const uint8_t *start = bytes.data;
+    uint64_t offset = get_uint(slot, 8), size = get_uint(slot + 8, 8);
+
+    if (offset & VALUE_ELSEWHERE && places) {
+        return places->find(places->context, offset, size);
+    }
+    if (offset > bytes.size || size > bytes.size - offset) {
+        return raise_damaged(state, "a buffer", bytes.size);
+    }
+    return region_within(state, owner, (void *)(uintptr_t)(start + offset), size,
+                         readonly);
+}
+
 /* The regions of the buffers, as a tuple; they keep `owner` alive. */
 static PyObject *
 regions_of_buffers(struct core_state *state, PyObject *owner, struct cj_bytes bytes,
-                   size_t n_buffers, int readonly)
+                   size_t n_buffers, const struct value_places *places, int readonly)
 {
-    const uint8_t *start = bytes.data;
     PyObject *regions = PyTuple_New((Py_ssize_t)n_buffers);
 
     for (size_t i = 0; regions && i < n_buffers; i++) {
-        const uint8_t *slot = start + VALUE_FIXED_BYTES + i * VALUE_BUFFER_BYTES;
-        uint64_t offset = get_uint(slot, 8), size = get_uint(slot + 8, 8);
-        PyObject *region = NULL;
+        const uint8_t *slot =
+            (const uint8_t *)bytes.data + VALUE_FIXED_BYTES + i * VALUE_BUFFER_BYTES;
+        PyObject *region =
+            region_of_buffer(state, owner, bytes, slot, places, readonly);
 
-        if (offset <= bytes.size && size <= bytes.size - offset) {
-            region = region_within(state, owner, (void *)(uintptr_t)(start + offset),
-                                   size, readonly);
-        }
-        else {
-            raise_damaged(state, "a buffer", bytes.size);
-        }
         if (!region) {
             Py_CLEAR(regions);
             break;
@@ -292,11 +351,12 @@ value_measure(struct core_state *state, struct cj_bytes bytes,
 /* The object of measured bytes, whose buffers stand on `owner`. */
 static PyObject *
 decode_over(struct core_state *state, PyObject *owner, struct cj_bytes bytes,
-            const struct value_sizes *sizes, int readonly)
+            const struct value_sizes *sizes, const struct value_places *places,
+            int readonly)
 {
     const uint8_t *pickle = (const uint8_t *)bytes.data + sizes->n_header;
     PyObject *regions =
-        regions_of_buffers(state, owner, bytes, sizes->n_buffers, readonly);
+        regions_of_buffers(state, owner, bytes, sizes->n_buffers, places, readonly);
     PyObject *object =
         regions ? loads_from(state, pickle, sizes->n_pickle, regions) : NULL;
 
@@ -304,8 +364,23 @@ decode_over(struct core_state *state, PyObject *owner, struct cj_bytes bytes,
     return object;
 }
 
+uint32_t
+value_note(struct cj_bytes bytes)
+{
+    return bytes.size < VALUE_FIXED_BYTES
+               ? 0
+               : (uint32_t)get_uint((const uint8_t *)bytes.data + 4, 4);
+}
+
 PyObject *
 value_decode(struct core_state *state, struct cj_blob *blob, struct cj_bytes bytes)
+{
+    return value_decode_apart(state, blob, bytes, NULL);
+}
+
+PyObject *
+value_decode_apart(struct core_state *state, struct cj_blob *blob,
+                   struct cj_bytes bytes, const struct value_places *places)
 {
     struct value_sizes sizes;
     PyObject *owner, *object = NULL;
@@ -313,7 +388,7 @@ value_decode(struct core_state *state, struct cj_blob *blob, struct cj_bytes byt
     if (value_measure(state, bytes, &sizes) == 0) {
         if (sizes.n_buffers > 0) {
             owner = region_take(state, blob);
-            object = owner ? decode_over(state, owner, bytes, &sizes, 0) : NULL;
+            object = owner ? decode_over(state, owner, bytes, &sizes, places, 0) : NULL;
             Py_XDECREF(owner);
             return object;
         }
@@ -333,7 +408,7 @@ value_decode_within(struct core_state *state, PyObject *owner, struct cj_bytes b
     if (value_measure(state, bytes, &sizes) < 0) {
         return NULL;
     }
-    return decode_over(state, owner, bytes, &sizes, readonly);
+    return decode_over(state, owner, bytes, &sizes, NULL, readonly);
 }
 
 /* --- for Python ----------------------------------------------------------------------

@@ -75,6 +75,9 @@ struct cj_pool;
 /* Most workers of one pool. */
 #define CJ_POOL_MAX_WORKERS 4096
 
+/* Most blocks of one task or reply. */
+#define CJ_MAX_BLOCKS 16
+
 struct cj_pool_options {
     size_t n_workers; /* 1 to CJ_POOL_MAX_WORKERS */
     const char *const
@@ -99,6 +102,9 @@ struct cj_pool_event {
     enum cj_pool_event_kind kind;
     uint64_t task; /* the number given to cj_pool_submit() */
     struct cj_blob body;
+    int block_fds[CJ_MAX_BLOCKS]; /* for cj_block_take(); cj_pool_event_done() closes
+                                     those that are left */
+    size_t n_blocks;
     pid_t pid;       /* the worker's */
     int wait_status; /* CJ_POOL_DEATH: as of waitpid(2), -1: not known */
     int error; /* CJ_POOL_DEATH: why the pool killed it: 0: it did not, or its socket
@@ -212,6 +218,55 @@ CJ_API CJ_MUST_CHECK int cj_pool_resize(struct cj_pool *pool, size_t n_workers);
 /* The processes of the workers: writes up to `max_pids`, returns how many there are. */
 CJ_API size_t cj_pool_pids(struct cj_pool *pool, pid_t *pids, size_t max_pids);
 
+/* --- blocks
+ * ------------------------------------------------------------------------------ */
+
+/* A block is memory without a name that goes from process to process by its descriptor,
+ * beside a message: what lies in it is never copied. It lives while somebody holds a
+ * reference or has it mapped. References may be given up from any thread. */
+struct cj_block;
+
+enum cj_block_access {
+    CJ_BLOCK_READ,
+    CJ_BLOCK_WRITE,   /* all who map it see it */
+    CJ_BLOCK_PRIVATE, /* what is written stays here */
+};
+
+/* A new one, mapped for writing, with all its memory reserved. When memory is short it
+ * lies in a file without a name in `spill_folder` (NULL: none). -EINVAL: of no bytes;
+ * -ENOMEM, -ENOSPC: no room there either; -EMFILE. */
+CJ_API CJ_MUST_CHECK int cj_block_new(size_t size, const char *spill_folder,
+                                      struct cj_block **ret_block);
+
+/* The block behind a descriptor that came with a task or an event; `*fd` is -1 then.
+ * -EPROTO: it is not one; -EBADF: it was taken before; -ENOMEM. */
+CJ_API CJ_MUST_CHECK int cj_block_take(int *fd, struct cj_block **ret_block);
+
+/* Where it lies here; `access` matters the first time. -ENOMEM. */
+CJ_API CJ_MUST_CHECK int cj_block_map(struct cj_block *block,
+                                      enum cj_block_access access, void **ret_data);
+
+CJ_API size_t cj_block_size(const struct cj_block *block);
+
+CJ_API struct cj_block *cj_block_ref(struct cj_block *block);
+
+/* Accepts NULL. */
+CJ_API void cj_block_unref(struct cj_block *block);
+
+/* The caller's reference is the only one, no task has it, and no worker said that it
+ * keeps on using it: it may be filled anew. Pages that were used before cost a tenth of
+ * new ones. */
+CJ_API bool cj_block_is_free(struct cj_block *block);
+
+/* References in this process, those of tasks among them. */
+CJ_API size_t cj_block_n_refs(struct cj_block *block);
+
+/* cj_pool_submit() with blocks, of which the task keeps references until it is over.
+ * -EINVAL: more than CJ_MAX_BLOCKS. */
+CJ_API CJ_MUST_CHECK int
+cj_pool_submit_blocks(struct cj_pool *pool, uint64_t task, const struct cj_bytes *parts,
+                      size_t n_parts, struct cj_block *const *blocks, size_t n_blocks);
+
 /* --- the worker's side
  * ------------------------------------------------------------------- */
 
@@ -225,7 +280,9 @@ struct cj_task {
     enum cj_task_kind kind;
     uint64_t number; /* CJ_TASK_RUN: as given to cj_pool_submit() */
     struct cj_blob
-        body;    /* taken over by whoever sets it to CJ_BLOB_INIT, else released */
+        body; /* taken over by whoever sets it to CJ_BLOB_INIT, else released */
+    int block_fds[CJ_MAX_BLOCKS]; /* for cj_block_take(); those left are closed */
+    size_t n_blocks;
     void *place; /* the library's */
 };
 
@@ -242,6 +299,9 @@ struct cj_reply {
     bool is_failure;
     const struct cj_bytes *parts;
     size_t n_parts;
+    struct cj_block *const *blocks; /* as the pieces: they live until the next call */
+    size_t n_blocks;
+    uint32_t kept_blocks; /* bit i: the worker goes on using the task's block i */
 };
 
 /* Does one task. A result other than 0 ends cj_worker_run() with it. */

@@ -165,6 +165,10 @@ class Pool:
         batch_size: int = 0,
         hold: bool = False,
         stretch: bool = False,
+        block_bytes: int = 0,
+        reducer: Callable[[Any], Any] | None = None,
+        mmap_mode: str = "r",
+        spill_folder: str | bytes | PathLike[Any] | None = None,
     ) -> Run: ...
     def wake(self) -> None: ...
     def take_back(self, task: int, /) -> bool: ...
@@ -180,6 +184,9 @@ class Pool:
         idle_timeout: float | None = None,
     ) -> None: ...
     def close(self) -> None: ...
+
+@final
+class Block: ...
 
 @final
 class Run:
@@ -235,6 +242,7 @@ def worker_run(
     fd: int,
     on_hello: Callable[[bytes], Any],
     describe: Callable[[BaseException], Any],
+    reducer: Callable[[Any], Any] | None = None,
     /,
 ) -> None: ...
 def canonical_hash(obj: object, hash_name: str = "xxh128", /) -> str: ...

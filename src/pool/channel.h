@@ -15,7 +15,17 @@ struct channel {
     int fd;
     struct outbox outbox;
     struct inbox inbox;
+    int *fds; /* that came, for messages that are not taken yet; the oldest first */
+    size_t n_fds, max_fds;
 };
+
+/* The descriptors of a message. */
+struct parcel {
+    int fds[CJ_MAX_BLOCKS];
+    size_t n_fds;
+};
+
+void parcel_done(struct parcel *parcel);
 
 enum channel_outcome {
     CHANNEL_LATER = 1, /* no more now */
@@ -34,15 +44,15 @@ CJ_MUST_CHECK int channel_fill(struct channel *channel);
 
 /* CHANNEL_LATER: no message is whole; -EPROTO, -ENOMEM: as inbox_next(). */
 CJ_MUST_CHECK int channel_next(struct channel *channel, struct frame_head *ret_head,
-                               struct cj_blob *ret_body);
+                               struct cj_blob *ret_body, struct parcel *ret_parcel);
 
 /* Sleep until a message is whole: CHANNEL_ENDED, also in the middle of one. */
 CJ_MUST_CHECK int channel_wait(struct channel *channel, struct frame_head *ret_head,
-                               struct cj_blob *ret_body);
+                               struct cj_blob *ret_body, struct parcel *ret_parcel);
 
-/* Send one message of `n_parts` pieces and sleep until it is sent; the sizes and the
- * hash in `head` are filled in here. CHANNEL_ENDED, -ENOMEM, -EOVERFLOW. */
+/* Send a reply and sleep until it is sent; sizes, hash and number of blocks in `head`
+ * are filled in here. CHANNEL_ENDED, -EINVAL (too many blocks), -ENOMEM, -EOVERFLOW. */
 CJ_MUST_CHECK int channel_reply(struct channel *channel, struct frame_head *head,
-                                const struct cj_bytes *parts, size_t n_parts);
+                                const struct cj_reply *reply);
 
 #endif

@@ -13,7 +13,7 @@ void
 frame_head_encode(const struct frame_head *head, uint8_t ret_bytes[FRAME_HEAD_BYTES])
 {
     put_le32(ret_bytes, FRAME_MAGIC);
-    put_le32(ret_bytes + 4, (uint32_t)head->kind);
+    put_le32(ret_bytes + 4, (uint32_t)head->kind | (uint32_t)head->n_blocks << 16);
     put_le64(ret_bytes + 8, head->ticket);
     put_le64(ret_bytes + 16, head->number);
     put_le64(ret_bytes + 24, head->body_bytes);
@@ -24,13 +24,14 @@ frame_head_encode(const struct frame_head *head, uint8_t ret_bytes[FRAME_HEAD_BY
 int
 frame_head_decode(const uint8_t bytes[FRAME_HEAD_BYTES], struct frame_head *ret_head)
 {
-    uint32_t kind = get_le32(bytes + 4);
+    uint32_t word = get_le32(bytes + 4), kind = word & 0xffff;
 
-    if (get_le32(bytes) != FRAME_MAGIC || kind < FRAME_HELLO || kind > FRAME_FAILURE ||
+    if (get_le32(bytes) != FRAME_MAGIC || kind < FRAME_HELLO || kind > FRAME_KEPT ||
         get_le64(bytes + 40) != XXH3_64bits(bytes, FRAME_HASHED_BYTES)) {
         return -EPROTO;
     }
     ret_head->kind = (enum frame_kind)kind;
+    ret_head->n_blocks = word >> 16;
     ret_head->ticket = get_le64(bytes + 8);
     ret_head->number = get_le64(bytes + 16);
     ret_head->body_bytes = get_le64(bytes + 24);

@@ -1,7 +1,8 @@
 /* How one message looks on the socket.
  *
  *      0   4  magic "cjF1"
- *      4   4  kind
+ *      4   2  kind
+ *      6   2  blocks whose descriptors come beside the first byte
  *      8   8  ticket: which handing-out of a task this is, see board.h
  *     16   8  number of the task, as its owner calls it; in an answer: nanoseconds that
  *             it took
@@ -30,10 +31,13 @@ enum frame_kind {
     FRAME_READY, /* worker to owner, after the hello has been dealt with */
     FRAME_RESULT,
     FRAME_FAILURE,
+    FRAME_KEPT, /* worker to owner, before an answer: the block of this number, counted
+                   from 0 in that task, is still used there */
 };
 
 struct frame_head {
     enum frame_kind kind;
+    unsigned n_blocks;
     uint64_t ticket;
     uint64_t number;
     uint64_t body_bytes;

@@ -29,10 +29,21 @@ message_new(const struct cj_bytes *parts, size_t n_parts, struct message **ret_m
         }
     }
     message->n_refs = 1;
+    message->n_blocks = 0;
     message->size = size;
     message->hash = frame_body_hash(message->bytes, size);
     *ret_message = message;
     return 0;
+}
+
+void
+message_set_blocks(struct message *message, struct cj_block *const *blocks,
+                   size_t n_blocks)
+{
+    for (size_t i = 0; i < n_blocks; i++) {
+        message->blocks[i] = cj_block_ref(blocks[i]);
+    }
+    message->n_blocks = n_blocks;
 }
 
 struct message *
@@ -48,6 +59,9 @@ void
 message_unref(struct message *message)
 {
     if (message && --message->n_refs == 0) {
+        for (size_t i = 0; i < message->n_blocks; i++) {
+            cj_block_unref(message->blocks[i]);
+        }
         mem_free(message);
     }
 }

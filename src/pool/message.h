@@ -6,10 +6,12 @@
 
 #include <stdint.h>
 
-#include "cjoblib/base.h"
+#include "pool/block.h"
 
 struct message {
     size_t n_refs;
+    struct cj_block *blocks[CJ_MAX_BLOCKS]; /* references */
+    size_t n_blocks;
     uint64_t hash;
     size_t size;
     uint8_t bytes[];
@@ -18,6 +20,10 @@ struct message {
 /* The parts one after the other, copied. -ENOMEM, -EOVERFLOW. */
 CJ_MUST_CHECK int message_new(const struct cj_bytes *parts, size_t n_parts,
                               struct message **ret_message);
+
+/* Takes references of its own: at most CJ_MAX_BLOCKS, once. */
+void message_set_blocks(struct message *message, struct cj_block *const *blocks,
+                        size_t n_blocks);
 
 /* Accept NULL. */
 struct message *message_ref(struct message *message);

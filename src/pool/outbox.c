@@ -27,6 +27,7 @@ outbox_push(struct outbox *outbox, enum frame_kind kind, uint64_t ticket,
         .kind = kind,
         .ticket = ticket,
         .number = number,
+        .n_blocks = (unsigned)message->n_blocks,
         .body_bytes = message->size,
         .body_hash = message->hash,
     };
@@ -54,24 +55,43 @@ outbox_take_back(struct outbox *outbox, enum frame_kind kind, uint64_t ticket)
     return true;
 }
 
-size_t
-outbox_parts(const struct outbox *outbox, struct iovec ret_parts[OUTBOX_N_PARTS])
+/* What is left of a message of which `skip` bytes are sent: up to two parts. */
+static size_t
+entry_parts(const struct outbox_entry *entry, size_t skip, struct iovec *ret_parts)
 {
+    size_t skip_head = skip < FRAME_HEAD_BYTES ? skip : FRAME_HEAD_BYTES;
+    size_t skip_body = skip - skip_head, n = 0;
+
+    if (skip_head < FRAME_HEAD_BYTES) {
+        ret_parts[n].iov_base = (void *)(uintptr_t)(entry->head + skip_head);
+        ret_parts[n++].iov_len = FRAME_HEAD_BYTES - skip_head;
+    }
+    if (skip_body < entry->message->size) {
+        ret_parts[n].iov_base = entry->message->bytes + skip_body;
+        ret_parts[n++].iov_len = entry->message->size - skip_body;
+    }
+    return n;
+}
+
+size_t
+outbox_parts(const struct outbox *outbox, struct iovec ret_parts[OUTBOX_N_PARTS],
+             int ret_fds[CJ_MAX_BLOCKS], size_t *ret_n_fds)
+{
+    const struct message *first = outbox->entries[0].message;
     size_t n = 0, skip = outbox->n_sent;
 
+    *ret_n_fds = skip == 0 ? first->n_blocks : 0;
+    for (size_t i = 0; i < *ret_n_fds; i++) {
+        ret_fds[i] = block_fd(first->blocks[i]);
+    }
     for (size_t i = 0; i < outbox->n_entries; i++) {
         const struct outbox_entry *entry = &outbox->entries[i];
-        size_t skip_head = skip < FRAME_HEAD_BYTES ? skip : FRAME_HEAD_BYTES;
-        size_t skip_body = skip - skip_head;
 
-        if (skip_head < FRAME_HEAD_BYTES) {
-            ret_parts[n].iov_base = (void *)(uintptr_t)(entry->head + skip_head);
-            ret_parts[n++].iov_len = FRAME_HEAD_BYTES - skip_head;
+        /* Descriptors belong to the first byte of what is sent. */
+        if (i > 0 && entry->message->n_blocks > 0) {
+            break;
         }
-        if (skip_body < entry->message->size) {
-            ret_parts[n].iov_base = entry->message->bytes + skip_body;
-            ret_parts[n++].iov_len = entry->message->size - skip_body;
-        }
+        n += entry_parts(entry, skip, ret_parts + n);
         skip = 0;
     }
     return n;

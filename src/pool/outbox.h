@@ -40,9 +40,10 @@ void outbox_push(struct outbox *outbox, enum frame_kind kind, uint64_t ticket,
  */
 bool outbox_take_back(struct outbox *outbox, enum frame_kind kind, uint64_t ticket);
 
-/* What is to be sent, and that so much of it was. */
-size_t outbox_parts(const struct outbox *outbox,
-                    struct iovec ret_parts[OUTBOX_N_PARTS]);
+/* What is to be sent in one go, with the descriptors that go beside its first byte; and
+ * that so much of it was. */
+size_t outbox_parts(const struct outbox *outbox, struct iovec ret_parts[OUTBOX_N_PARTS],
+                    int ret_fds[CJ_MAX_BLOCKS], size_t *ret_n_fds);
 void outbox_sent(struct outbox *outbox, size_t n);
 
 #endif

@@ -277,6 +277,14 @@ int
 cj_pool_submit(struct cj_pool *pool, uint64_t number, const struct cj_bytes *parts,
                size_t n_parts)
 {
+    return cj_pool_submit_blocks(pool, number, parts, n_parts, NULL, 0);
+}
+
+int
+cj_pool_submit_blocks(struct cj_pool *pool, uint64_t number,
+                      const struct cj_bytes *parts, size_t n_parts,
+                      struct cj_block *const *blocks, size_t n_blocks)
+{
     AUTO(message_unref_p) struct message *message = NULL;
     AUTO(mutex_unlock_p) struct mutex *held = NULL;
     int r;
@@ -284,7 +292,7 @@ cj_pool_submit(struct cj_pool *pool, uint64_t number, const struct cj_bytes *par
     if (!pool_is_ours(pool)) {
         return -EPERM;
     }
-    if (number == CJ_POOL_NO_TASK) {
+    if (number == CJ_POOL_NO_TASK || n_blocks > CJ_MAX_BLOCKS) {
         return -EINVAL;
     }
     held = pool_lock(pool);
@@ -293,6 +301,7 @@ cj_pool_submit(struct cj_pool *pool, uint64_t number, const struct cj_bytes *par
     }
     r = message_new(parts, n_parts, &message);
     if (r == 0) {
+        message_set_blocks(message, blocks, n_blocks);
         r = pool_add_task(pool, number, message);
     }
     if (r < 0) {
@@ -408,4 +417,8 @@ void
 cj_pool_event_done(struct cj_pool_event *event)
 {
     cj_blob_done(&event->body);
+    for (size_t i = 0; i < event->n_blocks; i++) {
+        descriptor_close(event->block_fds[i]);
+    }
+    event->n_blocks = 0;
 }

@@ -1,6 +1,7 @@
 /* The worker's side: take a message, do what it says, answer. */
 
 #include <errno.h>
+#include <string.h>
 
 #include "base/cleanup.h"
 #include "cjoblib/pool.h"
@@ -41,15 +42,37 @@ serve_answer(struct server *server, enum frame_kind kind,
     };
     int r;
 
-    r = channel_reply(&server->channel, &head, reply->parts, reply->n_parts);
+    r = channel_reply(&server->channel, &head, reply);
+    return r == CHANNEL_ENDED ? SERVE_ENDED : r;
+}
+
+/* Say which blocks of the task are still used here. */
+static int
+serve_kept(struct server *server, const struct frame_head *question, uint32_t kept)
+{
+    static const struct cj_reply nothing = {.parts = NULL};
+    int r = 0;
+
+    for (unsigned i = 0; i < CJ_MAX_BLOCKS && r == 0; i++) {
+        struct frame_head head = {
+            .kind = FRAME_KEPT,
+            .ticket = question->ticket,
+            .number = i,
+        };
+
+        if (kept >> i & 1) {
+            r = channel_reply(&server->channel, &head, &nothing);
+        }
+    }
     return r == CHANNEL_ENDED ? SERVE_ENDED : r;
 }
 
 static int
 serve_task(struct server *server, const struct frame_head *head, struct cj_task *task)
 {
-    static const struct cj_reply nothing = {false, NULL, 0};
+    static const struct cj_reply nothing = {.parts = NULL};
     struct cj_reply reply = nothing;
+    int r;
 
     server->result = server->function(server->context, task, &reply);
     if (server->result != 0) {
@@ -59,8 +82,11 @@ serve_task(struct server *server, const struct frame_head *head, struct cj_task 
     case CJ_TASK_HELLO:
         return serve_answer(server, FRAME_READY, head, &nothing);
     case CJ_TASK_RUN:
-        return serve_answer(server, reply.is_failure ? FRAME_FAILURE : FRAME_RESULT,
-                            head, &reply);
+        r = serve_kept(server, head, reply.kept_blocks);
+        return r != 0 ? r
+                      : serve_answer(server,
+                                     reply.is_failure ? FRAME_FAILURE : FRAME_RESULT,
+                                     head, &reply);
     default:
         return 0;
     }
@@ -69,7 +95,7 @@ serve_task(struct server *server, const struct frame_head *head, struct cj_task 
 /* The body lives until the answer is sent: that may be made of it. */
 static int
 serve_call(struct server *server, enum cj_task_kind kind, const struct frame_head *head,
-           struct cj_blob *body)
+           struct cj_blob *body, struct parcel *parcel)
 {
     struct cj_task task = {
         .kind = kind,
@@ -79,8 +105,14 @@ serve_call(struct server *server, enum cj_task_kind kind, const struct frame_hea
     int r;
 
     task.body = TAKE(*body, (struct cj_blob)CJ_BLOB_INIT);
+    task.n_blocks = parcel->n_fds;
+    memcpy(task.block_fds, parcel->fds, parcel->n_fds * sizeof(int));
+    parcel->n_fds = 0;
     r = serve_task(server, head, &task);
     cj_blob_done(&task.body);
+    for (size_t i = 0; i < task.n_blocks; i++) {
+        descriptor_close(task.block_fds[i]);
+    }
     return r;
 }
 
@@ -122,11 +154,12 @@ static int
 serve_next(struct server *server)
 {
     AUTO(cj_blob_done) struct cj_blob body = CJ_BLOB_INIT;
+    AUTO(parcel_done) struct parcel parcel = {.n_fds = 0};
     struct frame_head head;
     enum cj_task_kind kind = CJ_TASK_RUN;
     int r;
 
-    r = channel_wait(&server->channel, &head, &body);
+    r = channel_wait(&server->channel, &head, &body, &parcel);
     if (r == CHANNEL_ENDED) {
         return SERVE_ENDED;
     }
@@ -142,7 +175,7 @@ serve_next(struct server *server)
     server->began_ns = clock_monotonic_ns();
     if (kind != CJ_TASK_RUN ||
         board_begin(server->board, head.ticket, server->began_ns)) {
-        r = serve_call(server, kind, &head, &body);
+        r = serve_call(server, kind, &head, &body, &parcel);
     }
     watch_leave(&server->watch);
     return r;

@@ -42,7 +42,7 @@ task_free(struct task *task)
     if (task) {
         list_remove(&task->link);
         task_drop_messages(task);
-        cj_blob_done(&task->event.body);
+        cj_pool_event_done(&task->event);
         mem_free(task);
     }
 }

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <string.h>
 
 #include "base/cleanup.h"
 #include "pool/pool.h"
@@ -201,7 +202,8 @@ pool_thin_out(struct cj_pool *pool, struct worker *worker)
 
 static int
 pool_take_answer(struct cj_pool *pool, struct worker *worker,
-                 const struct frame_head *head, struct cj_blob *body)
+                 const struct frame_head *head, struct cj_blob *body,
+                 struct parcel *parcel)
 {
     struct task *task;
 
@@ -216,6 +218,9 @@ pool_take_answer(struct cj_pool *pool, struct worker *worker,
     task->event.pid = worker->process.pid;
     task->event.run_ns = (int64_t)head->number;
     scheduler_learn(&pool->scheduler, task->event.run_ns);
+    task->event.n_blocks = parcel->n_fds;
+    memcpy(task->event.block_fds, parcel->fds, parcel->n_fds * sizeof(int));
+    parcel->n_fds = 0;
     task->event.body = TAKE(*body, (struct cj_blob)CJ_BLOB_INIT);
     list_append(&pool->events, &task->link);
     if (pool->n_alive > pool->n_workers) {
@@ -225,13 +230,27 @@ pool_take_answer(struct cj_pool *pool, struct worker *worker,
 }
 
 static int
+worker_take_kept(const struct worker *worker, const struct frame_head *head)
+{
+    const struct task *task = worker->n_tasks > 0 ? worker->tasks[0] : NULL;
+
+    if (!task || task->ticket != head->ticket ||
+        head->number >= task->message->n_blocks) {
+        return -EPROTO;
+    }
+    block_set_kept(task->message->blocks[head->number]);
+    return 0;
+}
+
+static int
 pool_take_message(struct cj_pool *pool, struct worker *worker)
 {
     AUTO(cj_blob_done) struct cj_blob body = CJ_BLOB_INIT;
+    AUTO(parcel_done) struct parcel parcel = {.n_fds = 0};
     struct frame_head head;
     int r;
 
-    r = channel_next(&worker->channel, &head, &body);
+    r = channel_next(&worker->channel, &head, &body, &parcel);
     if (r != 0) {
         return r;
     }
@@ -240,7 +259,9 @@ pool_take_message(struct cj_pool *pool, struct worker *worker)
         return pool_take_ready(pool, worker);
     case FRAME_RESULT:
     case FRAME_FAILURE:
-        return pool_take_answer(pool, worker, &head, &body);
+        return pool_take_answer(pool, worker, &head, &body, &parcel);
+    case FRAME_KEPT:
+        return worker_take_kept(worker, &head);
     default:
         return -EPROTO;
     }

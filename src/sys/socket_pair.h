@@ -25,10 +25,23 @@ CJ_MUST_CHECK int socket_pair_open(int *ret_ours, int *ret_theirs);
 CJ_MUST_CHECK int socket_pair_send(int fd, struct iovec *parts, size_t n_parts,
                                    bool wait, size_t *ret_n_bytes);
 
+/* The same with up to SOCKET_PAIR_MAX_FDS descriptors beside the first byte: they have
+ * gone with it. */
+#define SOCKET_PAIR_MAX_FDS 16
+CJ_MUST_CHECK int socket_pair_send_fds(int fd, struct iovec *parts, size_t n_parts,
+                                       const int *fds, size_t n_fds, bool wait,
+                                       size_t *ret_n_bytes);
+
 /* Receive at least one byte into `rooms`; without `wait` it never sleeps. What a peer
  * sent before it died is received before SOCKET_PAIR_ENDED is told. */
 CJ_MUST_CHECK int socket_pair_receive(int fd, struct iovec *rooms, size_t n_rooms,
                                       bool wait, size_t *ret_n_bytes);
+
+/* The same with the descriptors that came beside the bytes, closed on exec, as many as
+ * SOCKET_PAIR_MAX_FDS. -EMFILE: there was no room for them. */
+CJ_MUST_CHECK int socket_pair_receive_fds(int fd, struct iovec *rooms, size_t n_rooms,
+                                          bool wait, size_t *ret_n_bytes, int *ret_fds,
+                                          size_t *ret_n_fds);
 
 /* Send a descriptor, with one byte to carry it, and take it at the other end, closed on
  * exec. Both wait. Taking: SOCKET_PAIR_ENDED; -EPROTO: something else came. */

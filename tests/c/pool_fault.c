@@ -33,12 +33,14 @@ WRAP(void *, mem_alloc, NULL, (size_t size), (size))
 WRAP(void *, mem_alloc_zero, NULL, (size_t n, size_t size), (n, size))
 WRAP(void *, mem_resize, NULL, (void *block, size_t size), (block, size))
 WRAP(int, socket_pair_open, -EMFILE, (int *ours, int *theirs), (ours, theirs))
-WRAP(int, socket_pair_send, -ENOMEM,
-     (int fd, void *parts, size_t n, bool wait, size_t *ret_n),
-     (fd, parts, n, wait, ret_n))
-WRAP(int, socket_pair_receive, -ENOMEM,
-     (int fd, void *parts, size_t n, bool wait, size_t *ret_n),
-     (fd, parts, n, wait, ret_n))
+WRAP(int, socket_pair_send_fds, -ENOMEM,
+     (int fd, void *parts, size_t n, const int *fds, size_t n_fds, bool wait,
+      size_t *ret_n),
+     (fd, parts, n, fds, n_fds, wait, ret_n))
+WRAP(int, socket_pair_receive_fds, -ENOMEM,
+     (int fd, void *parts, size_t n, bool wait, size_t *ret_n, int *fds, size_t *n_fds),
+     (fd, parts, n, wait, ret_n, fds, n_fds))
+WRAP(int, bell_open, -EMFILE, (int *fd), (fd))
 WRAP(int, socket_pair_pass, -ENOMEM, (int fd, int passed), (fd, passed))
 WRAP(int, socket_pair_take, -EMFILE, (int fd, int *taken), (fd, taken))
 WRAP(int, socket_pair_adopt, -EBADF, (int fd, int *opener), (fd, opener))

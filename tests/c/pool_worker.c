@@ -8,6 +8,7 @@
  * die; a child keeps the socket d       the descriptors at start    r N     return N
  * from the task's function i       interrupt itself, answer    l TEXT  answer with TEXT
  * after some work k       close the socket, answer
+ *      m       see work_on_blocks()
  *
  * Called with "exit N" it ends at once, with "hang" it never becomes a worker, with
  * "bad" its hello fails, with "fault N" its Nth call of the heap or the kernel does.
@@ -33,6 +34,7 @@ struct state {
     void *big;
     int hello_result;
     struct cj_bytes part;
+    struct cj_block *kept, *made;
 };
 
 static void
@@ -189,6 +191,47 @@ answer(struct state *state, const struct cj_task *task, const char *rest)
     }
 }
 
+/* "m": the sum of the bytes of the first block, as text; "k" after it: go on using it;
+ * "n" after it: the second one is written to, and a new one goes back. */
+static struct cj_bytes
+work_on_blocks(struct state *state, struct cj_task *task, struct cj_reply *reply,
+               const char *rest)
+{
+    struct cj_block *block, *second;
+    unsigned long sum = 0;
+    void *data;
+
+    if (cj_block_take(&task->block_fds[0], &block) != 0 ||
+        cj_block_map(block, CJ_BLOCK_READ, &data) != 0) {
+        return text_bytes("no block");
+    }
+    for (size_t i = 0; i < cj_block_size(block); i++) {
+        sum += ((const unsigned char *)data)[i];
+    }
+    snprintf(state->answer, sizeof(state->answer), "%lu", sum);
+    if (rest[0] == 'k') {
+        reply->kept_blocks = 1;
+        cj_block_unref(state->kept);
+        state->kept = cj_block_ref(block);
+    }
+    if (rest[0] == 'n' && cj_block_take(&task->block_fds[1], &second) == 0) {
+        if (cj_block_map(second, CJ_BLOCK_WRITE, &data) == 0) {
+            memset(data, 'w', cj_block_size(second));
+        }
+        cj_block_unref(second);
+        cj_block_unref(state->made);
+        state->made = NULL;
+        if (cj_block_new(70000, NULL, &state->made) == 0 &&
+            cj_block_map(state->made, CJ_BLOCK_WRITE, &data) == 0) {
+            memset(data, 'n', 70000);
+            reply->blocks = &state->made;
+            reply->n_blocks = 1;
+        }
+    }
+    cj_block_unref(block);
+    return text_bytes(state->answer);
+}
+
 static void
 keep(char room[64], const struct cj_blob *body)
 {
@@ -219,7 +262,9 @@ work(void *context, struct cj_task *task, struct cj_reply *reply)
     if (((const char *)task->body.data)[0] == 'r') {
         return atoi(rest);
     }
-    state->part = answer(state, task, rest);
+    state->part = ((const char *)task->body.data)[0] == 'm'
+                      ? work_on_blocks(state, task, reply, rest)
+                      : answer(state, task, rest);
     reply->is_failure = ((const char *)task->body.data)[0] == 'f';
     reply->parts = &state->part;
     reply->n_parts = 1;
@@ -247,5 +292,7 @@ main(int argc, char **argv)
     }
     r = cj_worker_run(CJ_WORKER_FD, work, &state);
     free(state.big);
+    cj_block_unref(state.kept);
+    cj_block_unref(state.made);
     return r < 0 ? 100 : r;
 }

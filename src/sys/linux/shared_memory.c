@@ -68,3 +68,63 @@ shared_memory_unmap(void *memory, size_t size)
         munmap(memory, size);
     }
 }
+
+int
+shared_memory_reserve(int fd, size_t size)
+{
+    /* Pages that are there already cost little. */
+    return fallocate(fd, 0, 0, (off_t)size) < 0 ? -errno : 0;
+}
+
+int
+shared_memory_spill(const char *folder, size_t size, int *ret_fd, void **ret_memory)
+{
+    AUTO(close_p) int fd = -1;
+    int r;
+
+    fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC | O_EXCL, 0600);
+    if (fd < 0) {
+        return -errno;
+    }
+    r = shared_memory_reserve(fd, size);
+    if (r == 0) {
+        r = memory_map(fd, size, ret_memory);
+    }
+    if (r == 0) {
+        *ret_fd = TAKE(fd, -1);
+    }
+    return r;
+}
+
+int
+shared_memory_size(int fd, size_t *ret_size)
+{
+    struct stat about;
+    int seals;
+
+    if (fstat(fd, &about) < 0) {
+        return -errno;
+    }
+    seals = fcntl(fd, F_GET_SEALS);
+    if (!S_ISREG(about.st_mode) || about.st_size <= 0 ||
+        ((seals < 0 || (seals & SIZE_SEALS) != SIZE_SEALS) && about.st_nlink != 0)) {
+        return -EPROTO;
+    }
+    *ret_size = (size_t)about.st_size;
+    return 0;
+}
+
+int
+shared_memory_open(int fd, size_t size, bool writable, bool is_private,
+                   void **ret_memory)
+{
+    int protection = PROT_READ | (writable || is_private ? PROT_WRITE : 0);
+    void *memory =
+        mmap(NULL, size, protection, is_private ? MAP_PRIVATE : MAP_SHARED, fd, 0);
+
+    if (memory == MAP_FAILED) {
+        return -errno;
+    }
+    *ret_memory = memory;
+    return 0;
+}

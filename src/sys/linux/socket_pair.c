@@ -36,15 +36,41 @@ socket_pair_failure(void)
     }
 }
 
+/* Room for descriptors, aligned as the kernel wants it. */
+struct socket_pair_fds {
+    _Alignas(
+        struct cmsghdr) char control[CMSG_SPACE(SOCKET_PAIR_MAX_FDS * sizeof(int))];
+};
+
+static void
+fds_attach(struct msghdr *message, struct socket_pair_fds *room, const int *fds,
+           size_t n_fds)
+{
+    struct cmsghdr *header;
+
+    memset(room, 0, sizeof(*room));
+    message->msg_control = room->control;
+    message->msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
+    header = CMSG_FIRSTHDR(message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
+    memcpy(CMSG_DATA(header), fds, n_fds * sizeof(int));
+}
+
 int
-socket_pair_send(int fd, struct iovec *parts, size_t n_parts, bool wait,
-                 size_t *ret_n_bytes)
+socket_pair_send_fds(int fd, struct iovec *parts, size_t n_parts, const int *fds,
+                     size_t n_fds, bool wait, size_t *ret_n_bytes)
 {
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = n_parts};
+    struct socket_pair_fds room;
     ssize_t n;
 
     if (n_parts > SOCKET_PAIR_MAX_PARTS) {
         message.msg_iovlen = SOCKET_PAIR_MAX_PARTS;
+    }
+    if (n_fds > 0) {
+        fds_attach(&message, &room, fds, n_fds);
     }
     do {
         n = sendmsg(fd, &message, MSG_NOSIGNAL | (wait ? 0 : MSG_DONTWAIT));
@@ -57,10 +83,37 @@ socket_pair_send(int fd, struct iovec *parts, size_t n_parts, bool wait,
 }
 
 int
-socket_pair_receive(int fd, struct iovec *rooms, size_t n_rooms, bool wait,
-                    size_t *ret_n_bytes)
+socket_pair_send(int fd, struct iovec *parts, size_t n_parts, bool wait,
+                 size_t *ret_n_bytes)
 {
-    struct msghdr message = {.msg_iov = rooms, .msg_iovlen = n_rooms};
+    return socket_pair_send_fds(fd, parts, n_parts, NULL, 0, wait, ret_n_bytes);
+}
+
+static size_t
+fds_detach(struct msghdr *message, int *ret_fds)
+{
+    struct cmsghdr *header =
+        message->msg_controllen > 0 ? CMSG_FIRSTHDR(message) : NULL;
+    size_t n = 0;
+
+    if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
+        n = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        memcpy(ret_fds, CMSG_DATA(header), n * sizeof(int));
+    }
+    return n;
+}
+
+int
+socket_pair_receive_fds(int fd, struct iovec *rooms, size_t n_rooms, bool wait,
+                        size_t *ret_n_bytes, int *ret_fds, size_t *ret_n_fds)
+{
+    struct socket_pair_fds room;
+    struct msghdr message = {
+        .msg_iov = rooms,
+        .msg_iovlen = n_rooms,
+        .msg_control = room.control,
+        .msg_controllen = sizeof(room.control),
+    };
     ssize_t n;
 
     do {
@@ -69,11 +122,32 @@ socket_pair_receive(int fd, struct iovec *rooms, size_t n_rooms, bool wait,
     if (n < 0) {
         return socket_pair_failure();
     }
+    *ret_n_fds = fds_detach(&message, ret_fds);
+    if (message.msg_flags & MSG_CTRUNC) {
+        for (size_t i = 0; i < *ret_n_fds; i++) {
+            descriptor_close(ret_fds[i]);
+        }
+        return -EMFILE;
+    }
     if (n == 0) {
         return SOCKET_PAIR_ENDED;
     }
     *ret_n_bytes = (size_t)n;
     return 0;
+}
+
+int
+socket_pair_receive(int fd, struct iovec *rooms, size_t n_rooms, bool wait,
+                    size_t *ret_n_bytes)
+{
+    int fds[SOCKET_PAIR_MAX_FDS];
+    size_t n_fds = 0;
+    int r = socket_pair_receive_fds(fd, rooms, n_rooms, wait, ret_n_bytes, fds, &n_fds);
+
+    for (size_t i = 0; r == 0 && i < n_fds; i++) {
+        descriptor_close(fds[i]);
+    }
+    return r;
 }
 
 /* One byte, and room for one descriptor, aligned as the kernel wants it. */
