@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import mmap
+import os
 import sys
 from collections.abc import Callable
 from pickle import PickleBuffer
@@ -27,29 +29,48 @@ def reducer(max_nbytes: int, mmap_mode: str) -> Callable[[Any], Any]:
 
     def reduce(value: Any) -> Any:
         numpy = sys.modules.get("numpy")
-        if numpy is None or type(value) is not numpy.ndarray:
+        if numpy is None or not isinstance(value, numpy.ndarray):
             return NotImplemented
-        if value.nbytes < max_nbytes or value.dtype.hasobject:
+        if type(value) not in (numpy.ndarray, numpy.memmap) or value.dtype.hasobject:
             return NotImplemented
-        if value.flags.c_contiguous:
-            return as_memmap, (
-                PickleBuffer(value),
-                value.dtype,
-                value.shape,
-                "C",
-                mmap_mode,
-            )
-        if value.flags.f_contiguous:
-            return as_memmap, (
-                PickleBuffer(value),
-                value.dtype,
-                value.shape,
-                "F",
-                mmap_mode,
-            )
-        return NotImplemented
+        mapped = _by_reference(value)
+        if mapped is not None:
+            return mapped
+        if value.nbytes <= max_nbytes or not value.flags.forc:
+            return NotImplemented
+        order = "C" if value.flags.c_contiguous else "F"
+        buffer = PickleBuffer(value)
+        return as_memmap, (buffer, value.dtype, value.shape, order, mmap_mode)
 
     return reduce
+
+
+def _by_reference(array: Any) -> Any:
+    """How to open the file again that the user has mapped; None: it is no such array."""
+    numpy = sys.modules["numpy"]
+    root = array
+    while root is not None and not isinstance(root, numpy.memmap):
+        root = getattr(root, "base", None)
+    if root is None or not array.flags.forc or array.nbytes == 0:
+        return None
+    name, memory = root.filename, root._mmap
+    if name is None or root.mode == "c" or type(memory).__module__ != "mmap":
+        return None
+    begin = numpy.frombuffer(memory, dtype="u1").__array_interface__["data"][0]
+    at = array.__array_interface__["data"][0] - begin
+    offset = root.offset - root.offset % mmap.ALLOCATIONGRANULARITY + at
+    mode = "r" if root.mode == "r" else "r+"
+    order = "C" if array.flags.c_contiguous else "F"
+    return open_memmap, (os.fspath(name), array.dtype, mode, offset, array.shape, order)
+
+
+def open_memmap(
+    name: str, dtype: Any, mode: Any, offset: int, shape: Any, order: Any
+) -> Any:
+    """Map the user's own file, so that what is written is seen by all."""
+    import numpy
+
+    return numpy.memmap(name, dtype, mode, offset, shape, order)
 
 
 def as_memmap(buffer: Any, dtype: Any, shape: Any, order: Any, mode: str) -> Any:

@@ -15,6 +15,7 @@ import collections
 import os
 import pickle
 import signal
+import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -35,6 +36,22 @@ def run(parallel: Any, iterable: Iterable[Any], n_jobs: int) -> Any:
     if parallel.return_generator:
         return _results(parallel, loop)
     return _list(parallel, loop)
+
+
+def _sharing(options: dict[str, Any]) -> dict[str, Any]:
+    """How big arrays travel: in shared memory, unless that is turned off."""
+    from cjoblib import _arrays
+
+    limit, mode = options.get("max_nbytes"), options.get("mmap_mode")
+    if limit is None or mode is None:
+        return {}
+    folder = options.get("temp_folder") or tempfile.gettempdir()
+    return {
+        "block_bytes": limit + 1,
+        "reducer": _arrays.reducer(limit, mode),
+        "mmap_mode": mode,
+        "spill_folder": folder,
+    }
 
 
 class Loop:
@@ -77,6 +94,7 @@ class Loop:
             batch_size=size,
             hold=hold and amount is not None,
             stretch=parallel.pre_dispatch == "2 * n_jobs" and not hold,
+            **_sharing(parallel._backend_kwargs),
         )
         self._holds = hold and amount is not None
 

@@ -227,3 +227,26 @@ def test_without_room_arrays_are_copied(pool, tmp_path):
     big = np.ones(BIG)
     told = run(pool, [(about, (big,), {})] * 3, spill_folder=tmp_path / "none")
     assert {t[2] for t in told} == {BIG}
+
+
+def write_at(array, at, value):
+    array[at] = value
+    return type(array).__name__, float(array.sum())
+
+
+def test_the_users_own_memmap_is_passed_by_reference(pool, tmp_path):
+    mapped = np.memmap(
+        tmp_path / "file", dtype="f8", mode="w+", shape=(2000,), offset=16
+    )
+    views = [mapped, mapped[500:], np.asarray(mapped)[1000:1500]]
+    calls = [(write_at, (view, i, i + 1), {}) for i, view in enumerate(views)]
+    told = run(pool, calls, batch_size=1)
+    assert {t[0] for t in told} == {"memmap"}
+    assert (mapped[0], mapped[501], mapped[1002]) == (1, 2, 3)
+    assert mapped.sum() == 6
+    private = np.memmap(
+        tmp_path / "file", dtype="f8", mode="c", shape=(2000,), offset=16
+    )
+    private[0] = 50
+    ((_, total),) = run(pool, [(write_at, (private, 1, 0), {})])
+    assert total == 55 and mapped.sum() == 6
