@@ -40,18 +40,58 @@ ttl_converter(PyObject *object, void *ret_ttl_ns)
     return 1;
 }
 
+/* A number, or None for `*ret_number` as it is. */
+static int
+number_converter(PyObject *object, void *ret_number)
+{
+    unsigned long long number;
+
+    if (object == Py_None) {
+        return 1;
+    }
+    if (!PyLong_Check(object)) {
+        PyErr_Format(PyExc_TypeError, "a limit is a whole number or None, not %R",
+                     object);
+        return 0;
+    }
+    number = PyLong_AsUnsignedLongLong(object);
+    if (PyErr_Occurred()) {
+        PyErr_Clear();
+        PyErr_Format(PyExc_ValueError,
+                     "a limit is a number from 0 to 2**64 - 1, not %R", object);
+        return 0;
+    }
+    *(uint64_t *)ret_number = number;
+    return 1;
+}
+
+/* A number above 0, or None for no bound. */
+static int
+bound_converter(PyObject *object, void *ret_bound)
+{
+    if (!number_converter(object, ret_bound)) {
+        return 0;
+    }
+    if (object != Py_None && *(uint64_t *)ret_bound == 0) {
+        PyErr_SetString(PyExc_ValueError, "max_bytes is a number above 0, not 0");
+        return 0;
+    }
+    return 1;
+}
+
 static PyObject *
 store_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"location", "durable", "ttl", NULL};
+    static char *names[] = {"location", "durable", "max_bytes", "ttl", NULL};
     struct core_state *state = core_state_of_type(type);
     struct cj_store_options options = {0};
     struct store_object *self;
     PyObject *bytes, *location;
     int durable = 0, r;
 
-    if (!state || !PyArg_ParseTupleAndKeywords(args, kwargs, "O&|$pO&:Store", names,
+    if (!state || !PyArg_ParseTupleAndKeywords(args, kwargs, "O&|$pO&O&:Store", names,
                                                PyUnicode_FSConverter, &bytes, &durable,
+                                               bound_converter, &options.max_bytes,
                                                ttl_converter, &options.ttl_ns)) {
         return NULL;
     }
@@ -157,6 +197,109 @@ store_check(PyObject *op, PyObject *args)
                          (unsigned long long)report.n_foreign);
 }
 
+/* Seconds, or None for `*ret_ns` as it is. */
+static int
+age_converter(PyObject *object, void *ret_ns)
+{
+    double seconds;
+
+    if (object == Py_None) {
+        return 1;
+    }
+    seconds = PyFloat_AsDouble(object);
+    if (PyErr_Occurred()) {
+        return 0;
+    }
+    if (!(seconds >= 0)) {
+        PyErr_Format(PyExc_ValueError, "an age is a time from 0 on in seconds, not %R",
+                     object);
+        return 0;
+    }
+    *(int64_t *)ret_ns = seconds < 9e9 ? (int64_t)(1e9 * seconds) : INT64_MAX - 1;
+    return 1;
+}
+
+PyDoc_STRVAR(
+    store_reduce_doc,
+    "reduce($self, /, bytes_limit=None, items_limit=None, age_limit=None)\n--\n\n"
+    "Remove what was used least recently until the rest is within the limits.\n\n"
+    "The age, in seconds, is since the last use. Returns a dict of counts: removed,\n"
+    "removed_bytes, entries and bytes (that are left).");
+
+static PyObject *
+store_reduce(PyObject *op, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"bytes_limit", "items_limit", "age_limit", NULL};
+    struct store_object *self = (struct store_object *)op;
+    struct cj_store_limits limits = CJ_STORE_NO_LIMITS;
+    struct cj_store_reduction result;
+    int r;
+
+    if (!PyArg_ParseTupleAndKeywords(
+            args, kwargs, "|O&O&O&:reduce", names, number_converter, &limits.n_bytes,
+            number_converter, &limits.n_entries, age_converter, &limits.age_ns)) {
+        return NULL;
+    }
+    Py_BEGIN_ALLOW_THREADS
+    r = cj_store_reduce(self->store, &limits, &result);
+    Py_END_ALLOW_THREADS
+    if (r < 0) {
+        return error_raise(r, self->location);
+    }
+    return Py_BuildValue("{sKsKsKsK}", "removed", (unsigned long long)result.n_removed,
+                         "removed_bytes", (unsigned long long)result.n_removed_bytes,
+                         "entries", (unsigned long long)result.n_entries, "bytes",
+                         (unsigned long long)result.n_bytes);
+}
+
+PyDoc_STRVAR(
+    store_info_doc,
+    "info($self, /)\n--\n\n"
+    "Totals of the store, as a dict: entries, bytes; and hits, misses, evicted,\n"
+    "hits and misses of handles that were closed.");
+
+static PyObject *
+store_info(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    struct store_object *self = (struct store_object *)op;
+    struct cj_store_info info;
+    int r;
+
+    Py_BEGIN_ALLOW_THREADS
+    r = cj_store_info(self->store, &info);
+    Py_END_ALLOW_THREADS
+    if (r < 0) {
+        return error_raise(r, self->location);
+    }
+    return Py_BuildValue("{sKsKsKsKsK}", "entries", (unsigned long long)info.n_entries,
+                         "bytes", (unsigned long long)info.n_bytes, "hits",
+                         (unsigned long long)info.n_hits, "misses",
+                         (unsigned long long)info.n_misses, "evicted",
+                         (unsigned long long)info.n_evicted);
+}
+
+PyDoc_STRVAR(
+    store_statistics_doc,
+    "statistics($self, /)\n--\n\n"
+    "What this handle has seen, as a dict: hits, misses, expired (misses, too),\n"
+    "corrupt, foreign, stored, evicted, waits.");
+
+static PyObject *
+store_statistics(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    struct cj_store_statistics seen;
+
+    cj_store_statistics(((struct store_object *)op)->store, &seen);
+    return Py_BuildValue("{sKsKsKsKsKsKsKsK}", "hits", (unsigned long long)seen.n_hits,
+                         "misses", (unsigned long long)seen.n_misses, "expired",
+                         (unsigned long long)seen.n_expired, "corrupt",
+                         (unsigned long long)seen.n_corrupt, "foreign",
+                         (unsigned long long)seen.n_foreign, "stored",
+                         (unsigned long long)seen.n_stored, "evicted",
+                         (unsigned long long)seen.n_evicted, "waits",
+                         (unsigned long long)seen.n_waits);
+}
+
 PyDoc_STRVAR(
     store_versions_doc,
     "versions($self, /)\n--\n\n"
@@ -231,6 +374,10 @@ static PyMethodDef store_methods[] = {
     {"clear", store_clear, METH_NOARGS, store_clear_doc},
     {"entries", store_entries, METH_VARARGS, store_entries_doc},
     {"versions", store_versions, METH_NOARGS, store_versions_doc},
+    {"info", store_info, METH_NOARGS, store_info_doc},
+    {"reduce", (PyCFunction)(void (*)(void))store_reduce, METH_VARARGS | METH_KEYWORDS,
+     store_reduce_doc},
+    {"statistics", store_statistics, METH_NOARGS, store_statistics_doc},
     {"check", store_check, METH_VARARGS, store_check_doc},
     {NULL, NULL, 0, NULL},
 };
@@ -241,8 +388,9 @@ static PyGetSetDef store_getset[] = {
 };
 
 PyDoc_STRVAR(store_type_doc,
-             "Store(location, *, durable=False, ttl=None)\n--\n\n"
+             "Store(location, *, durable=False, max_bytes=None, ttl=None)\n--\n\n"
              "A folder of cached results. Durable: what is put survives a power cut.\n"
+             "Puts keep the entries below max_bytes together.\n"
              "Entries that were made more than ttl seconds ago are a miss.\n"
              "Raises OSError with its path.");
 

@@ -36,8 +36,8 @@
  * more than a minute off.
  *
  * Threads: a store and a shelf may be used by several threads at once, and by a forked
- * child. An open shelf holds one file descriptor, from its first use on; a store holds
- * one for each thread that has leases, and one when it keeps count.
+ * child. An open shelf and an open store hold a file descriptor of a folder each,
+ * from their first use on, and a thread that has leases one of a file.
  */
 
 #ifndef CJ_STORE_H
@@ -89,6 +89,9 @@ struct cj_store_options {
     /* An entry that was made longer ago is a miss, in nanoseconds; 0: none is. One
      * whose making lies so far in the future is a miss too. */
     int64_t ttl_ns;
+    /* The sum of the entries' files, in bytes, that puts keep the store below, 0: none.
+     * A put that goes beyond removes what was used least recently. */
+    uint64_t max_bytes;
     /* What this process's threads hold, shared by all stores that it opens: give the
      * same one to each. NULL: the store has its own. */
     struct cj_leases *leases;
@@ -144,11 +147,11 @@ CJ_API void cj_entry_done(struct cj_entry *entry);
  * written as they stand, not copied together; they must not change meanwhile). What
  * stands there already is replaced, a foreign file too. Space is reserved before a
  * large entry is written: -ENOSPC, -EDQUOT leave nothing behind. Other errors: -EROFS,
- * -EACCES, -EIO, -ENOMEM; -EFBIG: more than 2^61 bytes; -ELOOP, -EPERM, -ENOTDIR: a
- * folder on the way is foreign; -EBUSY: others removed the folder each of many times it
- * was made. After any error the entries are as they were; folders may be new. (When a
- * durable store can't sync the folder as the last step, the entry stands there and may
- * be lost in a power cut.) */
+ * -EACCES, -EIO, -ENOMEM; -EFBIG: more than 2^61 bytes, or than `max_bytes`; -ELOOP,
+ * -EPERM, -ENOTDIR: a folder on the way is foreign; -EBUSY: others removed the folder
+ * each of many times it was made. After any error the entries are as they were; folders
+ * may be new. (When a durable store can't sync the folder as the last step, the entry
+ * stands there and may be lost in a power cut.) */
 CJ_API CJ_MUST_CHECK int cj_shelf_put(struct cj_shelf *shelf,
                                       const uint8_t arguments[CJ_KEY_BYTES],
                                       struct cj_bytes meta,
@@ -287,6 +290,66 @@ CJ_API CJ_MUST_CHECK int
 cj_store_walk_version(struct cj_store *store, const char *path, bool verify,
                       int (*visit)(void *context, const struct cj_store_item *item),
                       void *context);
+
+/* --- Bounds --------------------------------------------------------------------------
+ *
+ * How much is in the store is kept in a file of it, also when processes are killed: the
+ * sum may be too large for a while, and is set right by the next walk that removes
+ * something and by cj_store_check() with `fix`. Files that others copied into the store
+ * are counted then. */
+
+/* What may stay; start from CJ_STORE_NO_LIMITS. */
+struct cj_store_limits {
+    uint64_t n_bytes; /* of the entries' files together */
+    uint64_t n_entries;
+    int64_t age_ns; /* since the last use */
+};
+
+#define CJ_STORE_NO_LIMITS {UINT64_MAX, UINT64_MAX, INT64_MAX}
+
+struct cj_store_reduction {
+    uint64_t n_removed;
+    uint64_t n_removed_bytes;
+    uint64_t n_entries; /* that are left */
+    uint64_t n_bytes;
+};
+
+/* Remove the entries that were used least recently until the rest is within the limits.
+ * An entry that is used meanwhile stays. A time of last use in the future, or before
+ * 2020, is the clock's fault: such an entry counts as used when its file was last
+ * changed. Without a limit of age, and when the kept sum is within the others, nothing
+ * is walked through. -EACCES, -EROFS: what must go can't; -ENOMEM. */
+CJ_API CJ_MUST_CHECK int cj_store_reduce(struct cj_store *store,
+                                         const struct cj_store_limits *limits,
+                                         struct cj_store_reduction *ret_result);
+
+/* Totals of the store. Hits and misses are those of all handles that were closed. */
+struct cj_store_info {
+    uint64_t n_entries;
+    uint64_t n_bytes;
+    uint64_t n_hits;
+    uint64_t n_misses;
+    uint64_t n_evicted;
+};
+
+/* Without a walk, unless nobody has counted yet. */
+CJ_API CJ_MUST_CHECK int cj_store_info(struct cj_store *store,
+                                       struct cj_store_info *ret_info);
+
+/* What one handle has seen; in a forked child, what its parent had seen too. */
+struct cj_store_statistics {
+    uint64_t n_hits;
+    uint64_t n_misses; /* the expired ones too */
+    uint64_t n_expired;
+    uint64_t n_corrupt;
+    uint64_t n_foreign;
+    uint64_t n_stored;
+    uint64_t n_evicted;
+    uint64_t n_waits; /* claims that waited */
+};
+
+CJ_API void cj_store_statistics(const struct cj_store *store,
+                                struct cj_store_statistics *ret_statistics);
 
 struct cj_store_report {
     uint64_t n_entries; /* sound ones */

@@ -4,6 +4,7 @@
 #include "store/draft.h"
 #include "store/load.h"
 #include "store/place.h"
+#include "store/usage.h"
 #include "store/walk.h"
 #include "sys/descriptor.h"
 #include "sys/files.h"
@@ -84,9 +85,10 @@ cj_store_walk_version(struct cj_store *store, const char *path, bool verify,
 }
 
 struct check {
-    const struct cj_store *store;
+    struct cj_store *store;
     bool fix;
     struct cj_store_report report;
+    uint64_t n_removed, n_removed_bytes; /* entries */
 };
 
 static int
@@ -112,6 +114,8 @@ check_entry(void *context, const struct walk_entry *found)
         check->report.n_corrupt++;
         /* If a writer has replaced it since it was read, a good entry goes: the price
          * is a computation, never a wrong value. */
+        check->n_removed += check->fix;
+        check->n_removed_bytes += check->fix ? facts.n_bytes : 0;
         return check_remove(check, found->folder_fd, found->name);
     case CJ_STORE_FOREIGN:
         check->report.n_foreign++;
@@ -173,8 +177,17 @@ cj_store_check(struct cj_store *store, bool fix, struct cj_store_report *ret_rep
         .foreign = check_foreign,
         .context = &check,
     };
+    AUTO(usage_count_done) struct usage_count count = USAGE_COUNT_INIT;
+    int counts = fix ? usage_begin_count(store, &count) : USAGE_BUSY;
     int r = walk_store(store, &visitor);
 
+    if (r == 0 && counts == 0) {
+        usage_end_count(store, &count, (int64_t)check.report.n_bytes,
+                        (int64_t)check.report.n_entries);
+    }
+    else {
+        usage_subtract(store, check.n_removed_bytes, check.n_removed);
+    }
     if (r == 0) {
         *ret_report = check.report;
     }

@@ -7,6 +7,7 @@
 #include "store/load.h"
 #include "store/place.h"
 #include "store/shelf.h"
+#include "store/usage.h"
 #include "store/walk.h"
 #include "sys/files.h"
 #include "sys/folder.h"
@@ -15,6 +16,7 @@ struct clear {
     struct cj_store *store;
     const uint8_t *version; /* of the shelf */
     enum cj_versions versions;
+    uint64_t n_bytes, n_entries; /* that were removed */
 };
 
 static int
@@ -28,20 +30,46 @@ clear_version(void *context, const struct walk_entry *version, bool *ret_enter)
     return 0;
 }
 
+enum { CLEAR_LEFT = 1 };
+
+/* Remove a file of ours: 0; CLEAR_LEFT: not ours, or gone already. */
+static int
+clear_file(const struct clear *clear, int folder_fd, const char *name,
+           struct file_facts *ret_facts)
+{
+    int r = file_facts_at(folder_fd, name, ret_facts);
+
+    if (r == 0 &&
+        (ret_facts->kind != FILE_REGULAR || ret_facts->owner != clear->store->owner)) {
+        return CLEAR_LEFT;
+    }
+    if (r == 0) {
+        r = file_remove(folder_fd, name);
+    }
+    return r == -ENOENT ? CLEAR_LEFT : r;
+}
+
 static int
 clear_entry(void *context, const struct walk_entry *entry)
 {
-    const struct clear *clear = context;
+    struct clear *clear = context;
     struct file_facts facts;
-    int r = file_facts_at(entry->folder_fd, entry->name, &facts);
+    int r = clear_file(clear, entry->folder_fd, entry->name, &facts);
 
-    if (r < 0) {
-        return walk_gone(r);
+    if (r == 0) {
+        clear->n_entries++;
+        clear->n_bytes += facts.n_bytes;
     }
-    if (facts.kind != FILE_REGULAR || facts.owner != clear->store->owner) {
-        return 0;
-    }
-    return walk_gone(file_remove(entry->folder_fd, entry->name));
+    return r < 0 ? r : 0;
+}
+
+static int
+clear_note(void *context, const struct walk_entry *note)
+{
+    struct file_facts facts;
+    int r = clear_file(context, note->folder_fd, note->name, &facts);
+
+    return r < 0 ? r : 0;
 }
 
 static int
@@ -70,20 +98,16 @@ clear_leave(void *context, int parent_fd, const char *name)
 static int
 clear_own(void *context, int root_fd, const char *name)
 {
-    const struct clear *clear = context;
     struct file_facts facts;
-    int r = file_facts_at(root_fd, name, &facts);
+    int r = clear_file(context, root_fd, name, &facts);
 
-    if (r < 0 || facts.kind != FILE_REGULAR || facts.owner != clear->store->owner) {
-        return walk_gone(r);
-    }
-    return walk_gone(file_remove(root_fd, name));
+    return r < 0 ? r : 0;
 }
 
 static struct walk_visitor
 clear_visitor(struct clear *clear)
 {
-    return (struct walk_visitor){.note = clear_entry,
+    return (struct walk_visitor){.note = clear_note,
                                  .entry = clear_entry,
                                  .leave = clear_leave,
                                  .context = clear};
@@ -104,9 +128,17 @@ int
 cj_shelf_clear(struct cj_shelf *shelf, enum cj_versions versions)
 {
     AUTO(mem_free_p) char *path = shelf_function_path(shelf);
-    struct clear clear = {shelf->store, shelf->key.version, versions};
+    struct clear clear = {
+        .store = shelf->store, .version = shelf->key.version, .versions = versions};
     struct walk_visitor visitor = clear_visitor(&clear);
 
+    int r;
+
+    if (!path) {
+        return -ENOMEM;
+    }
     visitor.version = clear_version;
-    return path ? walk_function(shelf->store, path, &visitor) : -ENOMEM;
+    r = walk_function(shelf->store, path, &visitor);
+    usage_subtract(shelf->store, clear.n_bytes, clear.n_entries);
+    return r;
 }

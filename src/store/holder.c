@@ -5,17 +5,14 @@
 #include "base/cleanup.h"
 #include "base/memory.h"
 #include "store/lease.h"
+#include "store/own.h"
 #include "store/place.h"
 #include "store/ranges.h"
-#include "store/store.h"
 #include "sys/descriptor.h"
 #include "sys/entropy.h"
 #include "sys/files.h"
 #include "sys/process.h"
 #include "sys/thread.h"
-
-/* Idle holders keep their descriptor for the next time, so many of them. */
-#define HOLDER_MAX_IDLE 4
 
 /* Tokens are random; another one is tried when one is taken. */
 #define HOLDER_TRIES 64
@@ -163,33 +160,6 @@ cj_leases_forked(struct cj_leases *leases)
     (void)household_of(leases);
 }
 
-void
-leases_close_idle(struct cj_leases *leases)
-{
-    struct household *house = household_of(leases);
-
-    if (!house) {
-        return;
-    }
-    mutex_lock(&house->lock);
-    for (struct holder *at = household_first(house); at; at = holder_next(at)) {
-        if (at->n_uses == 0) {
-            holder_close(at);
-        }
-    }
-    mutex_unlock(&house->lock);
-}
-
-/* Open the lock file; the store is made when it is not there. */
-static int
-holder_open_file(const struct cj_store *store, int *ret_fd)
-{
-    AUTO(close_p) int root_fd = -1;
-    int r = place_open(store, "", true, &root_fd);
-
-    return r < 0 ? r : place_open_own(store, root_fd, PLACE_LEASES, ret_fd);
-}
-
 static int
 holder_choose_token(struct holder *holder, int fd)
 {
@@ -209,59 +179,31 @@ holder_choose_token(struct holder *holder, int fd)
     return r > 0 ? -EOPNOTSUPP : r;
 }
 
-/* An opening for a holder that has none. */
-static int
-holder_open(struct holder *holder, const struct cj_store *store)
-{
-    struct file_facts facts;
-    int fd = -1;
-    int r = holder_open_file(store, &fd);
-
-    if (r < 0) {
-        return r;
-    }
-    atomic_store_explicit(&holder->fd, fd, memory_order_release);
-    r = file_facts(fd, &facts);
-    if (r == 0) {
-        r = holder_choose_token(holder, fd);
-    }
-    if (r < 0) {
-        holder_close(holder);
-        return r;
-    }
-    holder->file = (struct store_file){facts.device, facts.number};
-    return 0;
-}
-
-static bool
-holder_is_in(const struct holder *holder, const struct store_file *file)
-{
-    return holder_fd(holder) >= 0 && holder->file.device == file->device &&
-           holder->file.number == file->number;
-}
-
-/* The thread's own for this file, or an idle one of this file, or any that is closed.
- */
+/* This thread's for that file. */
 static struct holder *
-holder_find(const struct household *house, const struct store_file *file)
+holder_find(const struct household *house, const struct file_facts *file)
 {
     uintptr_t thread = thread_self();
-    struct holder *found = NULL;
 
     for (struct holder *at = household_first(house); at; at = holder_next(at)) {
-        bool is_here = holder_is_in(at, file);
-
-        if (at->n_uses > 0) {
-            if (is_here && at->thread == thread) {
-                return at;
-            }
-            continue;
-        }
-        if (is_here || (!found && holder_fd(at) < 0)) {
-            found = at;
+        if (at->n_uses > 0 && at->thread == thread && at->device == file->device &&
+            at->number == file->number) {
+            return at;
         }
     }
-    return found;
+    return NULL;
+}
+
+/* One that is nobody's. */
+static struct holder *
+holder_find_free(const struct household *house)
+{
+    for (struct holder *at = household_first(house); at; at = holder_next(at)) {
+        if (at->n_uses == 0) {
+            return at;
+        }
+    }
+    return NULL;
 }
 
 static struct holder *
@@ -277,44 +219,49 @@ holder_new(struct household *house)
     return holder;
 }
 
-/* Whether the file that is open was removed: another one may stand there. */
-static bool
-holder_is_stale(const struct holder *holder)
+/* Have a holder for an opening, which it takes. */
+static int
+holder_begin(struct household *house, int *fd, const struct file_facts *file,
+             struct holder **ret_holder)
 {
-    struct file_facts facts;
+    struct holder *holder = holder_find_free(house);
+    int r;
 
-    return holder_fd(holder) >= 0 &&
-           (file_facts(holder_fd(holder), &facts) < 0 || facts.is_unlinked);
-}
-
-/* One that is open in the store's lock file, or closed. */
-static struct holder *
-holder_find_or_make(struct household *house, struct cj_store *store)
-{
-    struct holder *holder = holder_find(house, &store->leases_file);
-
-    if (holder && holder_is_stale(holder)) {
-        store->leases_file = (struct store_file){0, 0};
-        if (holder->n_uses == 0) {
-            holder_close(holder);
-        }
-        holder = holder_find(house, &store->leases_file);
+    if (!holder) {
+        holder = holder_new(house);
     }
-    return holder ? holder : holder_new(house);
+    if (!holder) {
+        return -ENOMEM;
+    }
+    atomic_store_explicit(&holder->fd, TAKE(*fd, -1), memory_order_release);
+    r = holder_choose_token(holder, holder_fd(holder));
+    if (r < 0) {
+        holder_close(holder);
+        return r;
+    }
+    holder->device = file->device;
+    holder->number = file->number;
+    holder->thread = thread_self();
+    *ret_holder = holder;
+    return 0;
 }
 
 int
 holder_take(struct household *house, struct cj_store *store, struct holder **ret_holder)
 {
-    struct holder *holder = holder_find_or_make(house, store);
-    int r = holder ? 0 : -ENOMEM;
+    AUTO(close_p) int fd = -1;
+    struct file_facts file;
+    struct holder *holder;
+    int r = own_open(store, PLACE_LEASES, OWN_MAKE_STORE, &fd, &file);
 
-    if (r == 0 && holder_fd(holder) < 0) {
-        r = holder_open(holder, store);
+    if (r < 0) {
+        return r;
+    }
+    holder = holder_find(house, &file);
+    if (!holder) {
+        r = holder_begin(house, &fd, &file, &holder);
     }
     if (r == 0) {
-        store->leases_file = holder->file;
-        holder->thread = thread_self();
         holder->n_uses++;
         *ret_holder = holder;
     }
@@ -322,17 +269,10 @@ holder_take(struct household *house, struct cj_store *store, struct holder **ret
 }
 
 void
-holder_drop(struct household *house, struct holder *holder)
+holder_drop(struct holder *holder)
 {
-    size_t n_idle = 0;
-
-    if (--holder->n_uses > 0) {
-        return;
-    }
-    for (struct holder *at = household_first(house); at; at = holder_next(at)) {
-        n_idle += at->n_uses == 0 && holder_fd(at) >= 0;
-    }
-    if (n_idle > HOLDER_MAX_IDLE) {
+    holder->n_uses--;
+    if (holder->n_uses == 0) {
         holder_close(holder);
     }
 }

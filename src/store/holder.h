@@ -1,7 +1,7 @@
 /* The threads of this process that hold leases, each with an opening of the lock file
  * of its own.
  *
- *      idle --take--> a thread's (n_uses 1, 2, ...) --drop to 0--> idle --> closed
+ *      closed --take--> a thread's (n_uses 1, 2, ...) --drop to 0--> closed
  *
  * A thread has one holder for each lock file that it has leases in. A holder is never
  * removed from the list and its descriptor is set before it is locked through and unset
@@ -28,11 +28,11 @@ struct cj_lease {
 /* All but `fd` and `next` under the lock of its household. */
 struct holder {
     _Atomic(struct holder *) next;
-    _Atomic int fd;         /* -1: closed; release, acquire */
-    struct store_file file; /* the one that is open */
+    _Atomic int fd;          /* -1: closed; release, acquire */
+    uint64_t device, number; /* of the file that is open */
     uint64_t token;
     uintptr_t thread;
-    size_t n_uses; /* leases, and one while it claims; 0: idle */
+    size_t n_uses; /* leases, and one while it claims; 0: nobody's */
     struct cj_lease *held;
 };
 
@@ -53,7 +53,7 @@ CJ_MUST_CHECK int holder_take(struct household *house, struct cj_store *store,
                               struct holder **ret_holder);
 
 /* One use less. With the lock held. */
-void holder_drop(struct household *house, struct holder *holder);
+void holder_drop(struct holder *holder);
 
 /* Whether the thread of this holder has leases in other files. With the lock held. */
 bool holder_is_busy_elsewhere(const struct household *house,

@@ -159,7 +159,7 @@ lease_take_locked(struct household *house, struct cj_store *store,
         holder->held = lease;
     }
     else {
-        holder_drop(house, holder);
+        holder_drop(holder);
     }
     return r;
 }
@@ -184,6 +184,7 @@ lease_take(struct cj_store *store, const struct entry_key *key, enum cj_claim_mo
         lease->leases = leases_ref(store->leases);
         *ret_lease = TAKE_PTR(lease);
     }
+    store_count(&store->counts.n_waits, r == LEASE_WAITED || r == LEASE_GIVEN_UP);
     /* That there is no lease is no reason not to compute. */
     return r < 0 && r != -EINTR ? LEASE_UNABLE : r;
 }
@@ -211,7 +212,7 @@ lease_give_back(struct household *house, struct cj_lease *lease, bool is_stored)
         lease_mark_change(holder, lease->slot);
     }
     range_lock_release(holder->fd, range_of_lease(lease->slot, holder->token));
-    holder_drop(house, holder);
+    holder_drop(holder);
     mutex_unlock(&house->lock);
 }
 

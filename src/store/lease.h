@@ -42,7 +42,4 @@ struct cj_leases *leases_ref(struct cj_leases *leases);
 CJ_MUST_CHECK int lease_take(struct cj_store *store, const struct entry_key *key,
                              enum cj_claim_mode mode, struct cj_lease **ret_lease);
 
-/* The store is being closed: let go of what nobody uses now. */
-void leases_close_idle(struct cj_leases *leases);
-
 #endif

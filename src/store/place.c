@@ -110,29 +110,9 @@ place_open(const struct cj_store *store, const char *path, bool make, int *ret_f
     return r;
 }
 
-int
-place_open_own(const struct cj_store *store, int root_fd, const char *name, int *ret_fd)
-{
-    AUTO(close_p) int fd = -1;
-    struct file_facts facts;
-    int r = file_open_or_make(root_fd, name, &fd);
-
-    if (r == 0) {
-        r = file_facts(fd, &facts);
-    }
-    if (r < 0) {
-        return r;
-    }
-    if (facts.kind != FILE_REGULAR || facts.owner != store->owner ||
-        facts.is_open_to_all) {
-        return -EPERM;
-    }
-    *ret_fd = TAKE(fd, -1);
-    return 0;
-}
-
 bool
 place_is_own(const char *name)
 {
-    return strcmp(name, PLACE_IGNORE) == 0 || strcmp(name, PLACE_LEASES) == 0;
+    return strcmp(name, PLACE_IGNORE) == 0 || strcmp(name, PLACE_LEASES) == 0 ||
+           strcmp(name, PLACE_USAGE) == 0;
 }

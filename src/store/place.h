@@ -24,6 +24,9 @@
 /* The file whose ranges are locked: who computes what (lease.h). In PLACE_ROOT. */
 #define PLACE_LEASES ".leases"
 
+/* How much there is (usage.h). In PLACE_ROOT. */
+#define PLACE_USAGE ".usage"
+
 /* How often a writer makes a folder again that others remove at that very moment. */
 #define PLACE_TRIES 1000
 
@@ -36,11 +39,6 @@ CJ_MUST_CHECK int place_enter(const struct cj_store *store, int parent_fd,
  * what is missing is made, LOCATION included; without, -ENOENT. */
 CJ_MUST_CHECK int place_open(const struct cj_store *store, const char *path, bool make,
                              int *ret_fd);
-
-/* Open a file of the store's own for reading and writing, made when it is not there.
- * -ELOOP, -EPERM: what stands there is not ours. */
-CJ_MUST_CHECK int place_open_own(const struct cj_store *store, int root_fd,
-                                 const char *name, int *ret_fd);
 
 /* Whether a name in PLACE_ROOT is one of the store's own files. */
 bool place_is_own(const char *name);

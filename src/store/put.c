@@ -4,7 +4,9 @@
 #include "base/cleanup.h"
 #include "store/draft.h"
 #include "store/names.h"
+#include "store/reduce.h"
 #include "store/shelf.h"
+#include "store/usage.h"
 #include "sys/clock.h"
 #include "sys/files.h"
 #include "sys/folder.h"
@@ -23,6 +25,9 @@ struct put {
     const char *name;
     struct draft draft;
     bool named; /* nameless files can't be published here */
+    /* What stood there before. */
+    bool replaces;
+    uint64_t n_replaced_bytes;
 };
 
 static int
@@ -51,8 +56,13 @@ static int
 put_publish(struct cj_shelf *shelf, int folder_fd, void *context)
 {
     struct put *put = context;
-    int r = draft_publish(&put->draft, folder_fd, put->name);
+    struct file_facts before;
+    int r;
 
+    put->replaces = file_facts_at(folder_fd, put->name, &before) == 0 &&
+                    before.kind == FILE_REGULAR && before.owner == shelf->store->owner;
+    put->n_replaced_bytes = put->replaces ? before.n_bytes : 0;
+    r = draft_publish(&put->draft, folder_fd, put->name);
     return r < 0 || !shelf->store->durable ? r : folder_sync(folder_fd);
 }
 
@@ -72,19 +82,51 @@ put_once(struct cj_shelf *shelf, struct put *put)
     return r;
 }
 
-int
-shelf_publish(struct cj_shelf *shelf, const char *name, const struct entry_image *image)
+static int
+put_until_done(struct cj_shelf *shelf, struct put *put)
 {
-    struct put put = {.image = image, .name = name, .draft = DRAFT_INIT};
     int n_tries = 0;
     int r;
 
     do {
-        r = put_once(shelf, &put);
-        put.named = true;
+        r = put_once(shelf, put);
+        put->named = true;
         n_tries++;
     } while (r == -ENOENT && n_tries < PUT_TRIES);
     return r;
+}
+
+int
+shelf_publish(struct cj_shelf *shelf, const char *name, const struct entry_image *image)
+{
+    struct put put = {.image = image, .name = name, .draft = DRAFT_INIT};
+
+    return put_until_done(shelf, &put);
+}
+
+/* Publish an entry, and count it. */
+static int
+put_entry(struct cj_shelf *shelf, const char *name, const struct entry_image *image)
+{
+    struct put put = {.image = image, .name = name, .draft = DRAFT_INIT};
+    struct cj_store *store = shelf->store;
+    int r;
+
+    if (store->max_bytes > 0 && image->n_bytes > store->max_bytes) {
+        return -EFBIG;
+    }
+    usage_add(store, image->n_bytes);
+    r = put_until_done(shelf, &put);
+    if (r < 0) {
+        usage_subtract(store, image->n_bytes, 1);
+        return r;
+    }
+    store_count(&store->counts.n_stored, 1);
+    usage_subtract(store, put.n_replaced_bytes, put.replaces);
+    if (store->max_bytes > 0) {
+        reduce_to_bound(store);
+    }
+    return 0;
 }
 
 int
@@ -99,5 +141,5 @@ cj_shelf_put(struct cj_shelf *shelf, const uint8_t arguments[CJ_KEY_BYTES],
     memcpy(key.arguments, arguments, CJ_KEY_BYTES);
     name_of_key(arguments, name);
     r = entry_encode(&image, &key, clock_wall_ns(), meta, parts, n_parts);
-    return r < 0 ? r : shelf_publish(shelf, name, &image);
+    return r < 0 ? r : put_entry(shelf, name, &image);
 }

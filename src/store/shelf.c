@@ -9,6 +9,7 @@
 #include "store/load.h"
 #include "store/names.h"
 #include "store/place.h"
+#include "store/usage.h"
 #include "sys/clock.h"
 #include "sys/descriptor.h"
 #include "sys/files.h"
@@ -214,6 +215,7 @@ shelf_get(struct cj_shelf *shelf, int folder_fd, void *context)
         return r;
     }
     if (store_is_expired(shelf->store, entry.created_ns)) {
+        store_count(&shelf->store->counts.n_expired, 1);
         return CJ_STORE_MISS;
     }
     shelf_touch(fd, &facts);
@@ -242,11 +244,35 @@ shelf_look(struct cj_shelf *shelf, const uint8_t arguments[CJ_KEY_BYTES],
     return shelf_find(shelf, name, &key, ret_entry);
 }
 
+static void
+shelf_count(struct store_counts *counts, int r)
+{
+    switch (r) {
+    case 0:
+        store_count(&counts->n_hits, 1);
+        return;
+    case CJ_STORE_MISS:
+        store_count(&counts->n_misses, 1);
+        return;
+    case CJ_STORE_CORRUPT:
+        store_count(&counts->n_corrupt, 1);
+        return;
+    case CJ_STORE_FOREIGN:
+        store_count(&counts->n_foreign, 1);
+        return;
+    default:
+        return;
+    }
+}
+
 int
 cj_shelf_get(struct cj_shelf *shelf, const uint8_t arguments[CJ_KEY_BYTES],
              struct cj_entry *ret_entry)
 {
-    return shelf_look(shelf, arguments, ret_entry);
+    int r = shelf_look(shelf, arguments, ret_entry);
+
+    shelf_count(&shelf->store->counts, r);
+    return r;
 }
 
 /* Whether an entry that is there is too old, by its head. A damaged one is not: it is
@@ -310,9 +336,16 @@ static int
 shelf_remove(struct cj_shelf *shelf, int folder_fd, void *context)
 {
     struct shelf_request *request = context;
+    struct file_facts facts;
+    int r = file_facts_at(folder_fd, request->name, &facts);
 
-    (void)shelf;
-    return file_remove(folder_fd, request->name);
+    if (r == 0) {
+        r = file_remove(folder_fd, request->name);
+    }
+    if (r == 0) {
+        usage_subtract(shelf->store, facts.n_bytes, 1);
+    }
+    return r;
 }
 
 int

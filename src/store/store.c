@@ -6,8 +6,10 @@
 #include "base/memory.h"
 #include "store/lease.h"
 #include "store/place.h"
+#include "store/usage.h"
 #include "sys/clock.h"
 #include "sys/descriptor.h"
+#include "sys/entropy.h"
 #include "sys/folder.h"
 #include "sys/identity.h"
 
@@ -37,9 +39,11 @@ static void
 store_take_options(struct cj_store *store, const struct cj_store_options *options)
 {
     store->owner = identity_user();
+    atomic_init(&store->root_fd, -1);
     if (options) {
         store->durable = options->durable;
         store->ttl_ns = options->ttl_ns;
+        store->max_bytes = options->max_bytes;
         store->leases = options->leases ? leases_ref(options->leases) : NULL;
     }
 }
@@ -61,6 +65,9 @@ cj_store_open(const char *location, const struct cj_store_options *options,
     store_take_options(store, options);
     r = options && options->leases ? 0 : cj_leases_new(&store->leases);
     if (r == 0) {
+        r = entropy_u64(&store->usage_slot);
+    }
+    if (r == 0) {
         r = folder_absolute(location, &store->location);
     }
     if (r == 0) {
@@ -76,9 +83,10 @@ void
 cj_store_close(struct cj_store *store)
 {
     if (store) {
-        if (store->leases) {
-            leases_close_idle(store->leases);
+        if (store->location) {
+            usage_flush(store);
         }
+        descriptor_close(atomic_load_explicit(&store->root_fd, memory_order_relaxed));
         cj_leases_free(store->leases);
         mem_free(store->location);
         mem_free(store);
@@ -95,4 +103,28 @@ store_is_expired(const struct cj_store *store, int64_t created_ns)
     }
     age_ns = clock_wall_ns() - created_ns;
     return age_ns > store->ttl_ns || age_ns < -store->ttl_ns;
+}
+
+static uint64_t
+store_counted(const _Atomic uint64_t *count)
+{
+    return atomic_load_explicit(count, memory_order_relaxed);
+}
+
+void
+cj_store_statistics(const struct cj_store *store,
+                    struct cj_store_statistics *ret_statistics)
+{
+    const struct store_counts *counts = &store->counts;
+
+    *ret_statistics = (struct cj_store_statistics){
+        .n_hits = store_counted(&counts->n_hits),
+        .n_misses = store_counted(&counts->n_misses),
+        .n_expired = store_counted(&counts->n_expired),
+        .n_corrupt = store_counted(&counts->n_corrupt),
+        .n_foreign = store_counted(&counts->n_foreign),
+        .n_stored = store_counted(&counts->n_stored),
+        .n_evicted = store_counted(&counts->n_evicted),
+        .n_waits = store_counted(&counts->n_waits),
+    };
 }

@@ -27,8 +27,10 @@ struct file_facts {
 /* Open for reading. -ELOOP: a symbolic link stands there; -ENXIO: a socket. */
 CJ_MUST_CHECK int file_open(int folder_fd, const char *name, int *ret_fd);
 
-/* Open for reading and writing; what is not there is made, empty, of mode 0600. */
-CJ_MUST_CHECK int file_open_or_make(int folder_fd, const char *name, int *ret_fd);
+/* Open for reading and writing; with `make` what is not there is made, empty, of mode
+ * 0600. */
+CJ_MUST_CHECK int file_open_to_write(int folder_fd, const char *name, bool make,
+                                     int *ret_fd);
 
 CJ_MUST_CHECK int file_facts(int fd, struct file_facts *ret_facts);
 

@@ -145,8 +145,8 @@ WRAP_NOTED('d', folder_sync, (int fd), (fd))
 WRAP_NOTED('p', folder_sync_path, (const char *path), (path))
 WRAP_NOTED('r', file_rename, (int from_fd, const char *from, int to_fd, const char *to),
            (from_fd, from, to_fd, to))
-WRAP(file_open_or_make, (int folder_fd, const char *name, int *ret_fd),
-     (folder_fd, name, ret_fd))
+WRAP(file_open_to_write, (int folder_fd, const char *name, bool make, int *ret_fd),
+     (folder_fd, name, make, ret_fd))
 WRAP(file_write_at, (int fd, uint64_t offset, const void *data, size_t size),
      (fd, offset, data, size))
 WRAP_ABLE(range_lock_take, fault.no_lock, RANGE_LOCK_UNSUPPORTED,

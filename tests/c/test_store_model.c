@@ -130,6 +130,7 @@ model_check(struct model *model, bool fix)
 {
     uint64_t n_corrupt = 0, n_entries = 0;
     struct cj_store_report report;
+    struct cj_store_info info;
 
     for (size_t i = 0; i < N_SHELVES * N_KEYS; i++) {
         uint64_t number = model->numbers[i / N_KEYS][i % N_KEYS];
@@ -137,7 +138,10 @@ model_check(struct model *model, bool fix)
         n_corrupt += number == DAMAGED;
         n_entries += number != DAMAGED && number != 0;
     }
+    REQUIRE(cj_store_info(model->store, &info) == 0);
+    CHECK(info.n_entries == n_corrupt + n_entries);
     REQUIRE(cj_store_check(model->store, fix, &report) == 0);
+    CHECK(n_corrupt > 0 || info.n_bytes == report.n_bytes);
     CHECK(report.n_corrupt == n_corrupt && report.n_entries == n_entries);
     CHECK(report.n_orphans == 0 && report.n_foreign == 0);
     for (size_t i = 0; fix && i < N_SHELVES; i++) {
@@ -145,11 +149,38 @@ model_check(struct model *model, bool fix)
     }
 }
 
+/* Make room: as many are left as may be, and what is left is what it was. */
+static void
+model_reduce(struct model *model)
+{
+    struct cj_store_limits limits = CJ_STORE_NO_LIMITS;
+    struct cj_store_reduction result;
+    uint64_t n_entries = 0;
+
+    limits.n_entries = model_pick(model, N_SHELVES * N_KEYS);
+    for (size_t i = 0; i < N_SHELVES * N_KEYS; i++) {
+        n_entries += model->numbers[i / N_KEYS][i % N_KEYS] != 0;
+    }
+    REQUIRE(cj_store_reduce(model->store, &limits, &result) == 0);
+    CHECK(result.n_entries ==
+          (n_entries < limits.n_entries ? n_entries : limits.n_entries));
+    for (size_t i = 0; i < N_SHELVES * N_KEYS; i++) {
+        uint64_t *number = &model->numbers[i / N_KEYS][i % N_KEYS];
+        struct help_key key = help_key(i % N_KEYS);
+
+        if (*number != 0 && cj_shelf_has(model->shelves[i / N_KEYS], key.bytes) != 0) {
+            *number = 0;
+            n_entries--;
+        }
+    }
+    CHECK(n_entries == result.n_entries);
+}
+
 /* Something rare, of one of these kinds. */
 static void
 model_upheaval(struct model *model, size_t shelf)
 {
-    switch (model_pick(model, 6)) {
+    switch (model_pick(model, 7)) {
     case 0:
         CHECK(cj_shelf_clear(model->shelves[shelf], CJ_VERSIONS_ALL) == 0);
         model_forget(model, shelf, false);
@@ -169,6 +200,9 @@ model_upheaval(struct model *model, size_t shelf)
         return;
     case 4:
         model_check(model, true);
+        return;
+    case 5:
+        model_reduce(model);
         return;
     default:
         model_check(model, false);

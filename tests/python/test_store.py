@@ -215,3 +215,60 @@ def test_ttl_is_counted_from_the_making(tmp_path):
             shelf_in(tmp_path, ttl=wrong)
     with pytest.raises(TypeError):
         shelf_in(tmp_path, ttl="soon")
+
+
+def test_reduce_removes_what_was_used_longest_ago(tmp_path):
+    store = _core.Store(tmp_path)
+    shelf = store.shelf("m/f", VERSION)
+    keys = [bytes([i]) * 16 for i in range(10)]
+    for hours, key in enumerate(keys):
+        shelf.put(key, b"", hours)
+        then = time.time() - 3600 * hours
+        os.utime(os.path.join(shelf.path, key.hex()), (then, then))
+    size = store.info()["bytes"] // 10
+    assert store.info()["entries"] == 10
+    assert store.reduce()["removed"] == 0
+    assert store.reduce(items_limit=8) == {
+        "removed": 2,
+        "removed_bytes": 2 * size,
+        "entries": 8,
+        "bytes": 8 * size,
+    }
+    assert store.reduce(bytes_limit=6 * size)["entries"] == 6
+    assert store.reduce(age_limit=3600 * 2.5)["entries"] == 3
+    assert [shelf.has(key) for key in keys] == [True] * 3 + [False] * 7
+    assert store.statistics()["evicted"] == 7
+    for wrong in ({"items_limit": -1}, {"age_limit": -1.0}, {"bytes_limit": 2**64}):
+        with pytest.raises(ValueError, match="from 0"):
+            store.reduce(**wrong)
+    with pytest.raises(TypeError, match="whole number"):
+        store.reduce(bytes_limit="1K")
+
+
+def test_max_bytes_is_kept_by_puts(tmp_path):
+    store = _core.Store(tmp_path, max_bytes=10_000)
+    shelf = store.shelf("m/f", VERSION)
+    for number in range(100):
+        shelf.put(number.to_bytes(16, "big"), b"", b"x" * 1000)
+        assert store.check()["bytes"] <= 10_000
+    assert store.info()["entries"] == store.check()["entries"]
+    with pytest.raises(OSError, match="[Tt]oo large") as error:
+        shelf.put(KEY, b"", b"x" * 10_000)
+    assert error.value.filename == shelf.path
+    with pytest.raises(ValueError, match="max_bytes"):
+        _core.Store(tmp_path, max_bytes=0)
+
+
+def test_an_idle_store_keeps_no_file_open_for_writing(tmp_path):
+    shelf = shelf_in(tmp_path, max_bytes=10**6)
+    lease = shelf.claim(KEY)[3]
+    shelf.put(KEY, b"", 1)
+    lease.release(True)
+    flags = []
+    for fd in os.listdir("/proc/self/fd"):
+        path = f"/proc/self/fd/{fd}"
+        if os.path.exists(path) and os.readlink(path).startswith(str(tmp_path)):
+            info = Path(f"/proc/self/fdinfo/{fd}").read_text()
+            flags.append(int(info.split("flags:")[1].split()[0], 8))
+    assert flags
+    assert not any(flag & (os.O_WRONLY | os.O_RDWR) for flag in flags)

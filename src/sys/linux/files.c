@@ -32,13 +32,14 @@ file_open(int folder_fd, const char *name, int *ret_fd)
 }
 
 int
-file_open_or_make(int folder_fd, const char *name, int *ret_fd)
+file_open_to_write(int folder_fd, const char *name, bool make, int *ret_fd)
 {
     int fd;
 
     do {
         fd = openat(folder_fd, name,
-                    O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
+                    O_RDWR | (make ? O_CREAT : 0) | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY |
+                        O_CLOEXEC,
                     0600);
     } while (fd < 0 && errno == EINTR);
     if (fd < 0) {
