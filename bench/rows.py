@@ -10,6 +10,7 @@ from types import ModuleType
 import frame
 import rows_hash
 import rows_memory
+import rows_store
 from frame import Row, Timed
 
 
@@ -103,5 +104,6 @@ ROWS = [
         limit=0.015,
         rounds=9,
     ),
+    *rows_store.ROWS,
     *rows_hash.ROWS,
 ]
