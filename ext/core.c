@@ -25,6 +25,7 @@
 #include "pickle/unpickler_module.h"
 #include "pickle/value.h"
 #include "state.h"
+#include "trace/tracer.h"
 
 static struct PyModuleDef core_module;
 
@@ -77,6 +78,7 @@ core_add_types(PyObject *module, struct core_state *state)
         {&digest_type_spec, &state->digest_type},
         {&encoder_type_spec, &state->encoder_type},
         {&lease_type_spec, &state->lease_type},
+        {&lane_type_spec, &state->lane_type},
         {&memo_type_spec, &state->memo_type},
         {&pool_type_spec, &state->pool_type},
         {&block_type_spec, &state->block_type},
@@ -85,6 +87,7 @@ core_add_types(PyObject *module, struct core_state *state)
         {&shelf_type_spec, &state->shelf_type},
         {&store_type_spec, &state->store_type},
         {&threads_type_spec, &state->threads_type},
+        {&tracer_type_spec, &state->tracer_type},
     };
 
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
@@ -149,6 +152,7 @@ core_add_constants(PyObject *module)
                    PyModule_AddFunctions(module, cpu_methods) < 0 ||
                    core_add_event_kinds(module) < 0 ||
                    PyModule_AddFunctions(module, delayed_methods) < 0 ||
+                   PyModule_AddFunctions(module, tracer_methods) < 0 ||
                    PyModule_AddFunctions(module, value_methods) < 0 ||
                    PyModule_AddFunctions(module, worker_methods) < 0
                ? -1

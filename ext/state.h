@@ -24,6 +24,9 @@
     X(delayed_type)                                                                  \
     X(delayed_function) /* the function of the module that makes them */             \
     X(threads_type)                                                                  \
+    X(lane_type)                                                                     \
+    X(tracer_type)                                                                   \
+    X(tracer) /* the Tracer that is on, or none */                                   \
     X(str_compute)                                                                   \
     X(str_star)                                                                      \
     X(str_star_star)                                                                 \

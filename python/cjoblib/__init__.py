@@ -7,12 +7,14 @@ costs next to nothing.
 from __future__ import annotations
 
 import importlib
+import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cjoblib._cloudpickle_wrapper import wrap_non_picklable_objects
     from cjoblib._core import version as __version__
     from cjoblib._install import install_as_joblib
+    from cjoblib._trace import span, trace, traced
     from cjoblib.compressor import register_compressor
     from cjoblib.hashing import hash
     from cjoblib.logger import Logger, PrintTime
@@ -57,6 +59,9 @@ __all__ = [
     "register_compressor",
     "register_parallel_backend",
     "register_store_backend",
+    "span",
+    "trace",
+    "traced",
     "wrap_non_picklable_objects",
 ]
 
@@ -86,6 +91,9 @@ _HOME = {
         "wrap_non_picklable_objects",
     ),
     "register_parallel_backend": ("parallel", "register_parallel_backend"),
+    "span": ("_trace", "span"),
+    "trace": ("_trace", "trace"),
+    "traced": ("_trace", "traced"),
 }
 
 _MODULES = frozenset(
@@ -122,3 +130,9 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *_HOME, *_MODULES})
+
+
+if os.environ.get("CJOBLIB_TRACE"):
+    from cjoblib._trace import start_from_environment
+
+    start_from_environment()

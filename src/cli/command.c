@@ -1,6 +1,7 @@
 #include "command.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -28,29 +29,46 @@ command_fail(const char *path, int error)
 }
 
 int
-command_misused(const char *why)
+command_misused(const char *why, ...)
 {
-    fprintf(stderr, "cjoblib: %s (try 'cjoblib --help')\n", why);
+    va_list values;
+
+    va_start(values, why);
+    fputs("cjoblib: ", stderr);
+    vfprintf(stderr, why, values);
+    fputs(" (try 'cjoblib --help')\n", stderr);
+    va_end(values);
     return COMMAND_USAGE;
 }
 
 int
-command_open(int argc, char **argv, struct cj_store **ret_store)
+command_take(struct arguments *arguments, const struct option *options,
+             size_t n_options, int n_words)
+{
+    int code = options_take(arguments, options, n_options);
+
+    if (code != COMMAND_FINE) {
+        return code;
+    }
+    if (arguments->n < n_words) {
+        return command_misused(n_words - arguments->n > 1
+                                   ? "KEY and LOCATION are missing"
+                                   : "LOCATION is missing");
+    }
+    if (arguments->n > n_words) {
+        return command_misused("only one LOCATION can be given, not also '%s'",
+                               arguments->items[n_words]);
+    }
+    return COMMAND_FINE;
+}
+
+int
+command_open(const char *location, struct cj_store **ret_store)
 {
     static const struct cj_store_options options = {.must_exist = true};
-    int r;
+    int r = cj_store_open(location, &options, ret_store);
 
-    if (argc < 1) {
-        return command_misused("LOCATION is missing");
-    }
-    if (argc > 1) {
-        return command_misused("only one LOCATION can be given");
-    }
-    if (argv[0][0] == '-') {
-        return command_misused("unknown option");
-    }
-    r = cj_store_open(argv[0], &options, ret_store);
-    return r < 0 ? command_fail(argv[0], r) : COMMAND_FINE;
+    return r < 0 ? command_fail(location, r) : COMMAND_FINE;
 }
 
 void

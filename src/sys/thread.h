@@ -4,6 +4,7 @@
 #define SYS_THREAD_H
 
 #include <pthread.h>
+#include <stdint.h>
 
 #include "cjoblib/base.h"
 
@@ -15,5 +16,8 @@ void thread_join(pthread_t thread);
 
 /* A number that no other thread of this process has as long as this one lives. */
 uintptr_t thread_self(void);
+
+/* The number that the kernel knows the calling thread by. */
+int64_t thread_number(void);
 
 #endif

@@ -49,6 +49,12 @@ run(const char *arguments)
     return output;
 }
 
+static bool
+begins(const char *text, const char *start)
+{
+    return strncmp(text, start, strlen(start)) == 0;
+}
+
 static void
 test_words(void)
 {
@@ -58,16 +64,39 @@ test_words(void)
     snprintf(version, sizeof(version), "cjoblib %s\n", cj_version());
     CHECK(output.code == 0 && strcmp(output.out, version) == 0);
     output = run("--help");
-    CHECK(output.code == 0 && strncmp(output.out, "usage: cjoblib ls", 17) == 0);
+    CHECK(output.code == 0 && strstr(output.out, "\nusage: cjoblib ls"));
     CHECK(strcmp(output.err, "") == 0);
 }
 
 static void
 test_wrong_usage(void)
 {
-    static const char *const lines[] = {
-        "",           "frob",  "ls",       "ls a b",       "verify",
-        "ls --all x", "clear", "ls --fix", "verify --fix", "verify --fi x"};
+    static const char *const lines[] = {"",
+                                        "frob",
+                                        "ls",
+                                        "ls a b",
+                                        "verify",
+                                        "ls --all x",
+                                        "clear",
+                                        "ls --fix",
+                                        "verify --fix",
+                                        "verify --fi x",
+                                        "show",
+                                        "show 1234",
+                                        "show xyz cache",
+                                        "show 123 cache",
+                                        "info",
+                                        "info --json=1 cache",
+                                        "gc",
+                                        "gc --max-bytes cache",
+                                        "gc --max-bytes 10Q cache",
+                                        "gc --max-bytes=-1 cache",
+                                        "gc --max-items 1.5 cache",
+                                        "gc --max-age 3x cache",
+                                        "gc cache",
+                                        "report",
+                                        "report a b",
+                                        "report -o"};
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
         struct output output = run(lines[i]);
 
@@ -100,9 +129,54 @@ test_no_store(void)
     free(none);
 }
 
+/* Of the two entries in "cache", the one with this key. */
+static void
+test_show(const char *key, const char *path)
+{
+    char line[64];
+    struct output output;
+
+    snprintf(line, sizeof(line), "show %s cache", key);
+    output = run(line);
+    CHECK(output.code == 0 && strstr(output.out, path));
+    CHECK(strstr(output.out, "function  m/f\n") && strstr(output.out, "(244 bytes)"));
+    snprintf(line, sizeof(line), "show --json %s cache", key);
+    output = run(line);
+    CHECK(output.code == 0);
+    CHECK(begins(output.out, "{\"function\": \"m/f\", \"version\": \""));
+    CHECK(strstr(output.out, "\"bytes\": 244, ") &&
+          strstr(output.out, "\"sound\": true"));
+    output = run("show 0123456789ab cache");
+    CHECK(output.code == 1 && strstr(output.err, "no entry has the key 0123456789ab"));
+}
+
+static void
+test_info(void)
+{
+    struct output output = run("info cache");
+
+    CHECK(output.code == 0);
+    CHECK(strstr(output.out, " entries   size  last use          function\n"));
+    CHECK(strstr(output.out, "       2    488  20") && strstr(output.out, "  m/f\n"));
+    CHECK(strstr(output.out, "  (all)\n"));
+    output = run("info --json cache");
+    CHECK(output.code == 0);
+    CHECK(begins(output.out, "{\"entries\": 2, \"bytes\": 488, \"damaged\": 0, "));
+    CHECK(strstr(output.out, "[\n {\"function\": \"m/f\", \"entries\": 2, "));
+    output = run("ls --json cache");
+    CHECK(output.code == 0 && begins(output.out, "[\n {\"function\": \"m/f\""));
+    CHECK(strcmp(output.out + strlen(output.out) - 4, "}\n]\n") == 0);
+    output = run("verify --json cache");
+    CHECK(output.code == 0 &&
+          strcmp(output.out, "{\"entries\": 2, \"bytes\": 488, "
+                             "\"damaged\": 0, \"orphans\": 0, "
+                             "\"foreign\": 0, \"fixed\": false}\n") == 0);
+}
+
 static void
 test_ls_verify_clear(void)
 {
+    char key[40];
     struct cj_store *store = help_store("cache");
     struct cj_shelf *shelf = help_shelf(store, "m/f");
     char *path = help_entry_path("cache", shelf, 1);
@@ -112,8 +186,11 @@ test_ls_verify_clear(void)
     CHECK(help_put(shelf, 1, 100, 1) == 0 && help_put(shelf, 2, 100, 1) == 0);
     output = run("ls cache");
     CHECK(output.code == 0);
-    CHECK(strstr(output.out, "       bytes  last use             path\n"));
-    CHECK(strstr(output.out, "         244  20") && strstr(output.out, shown));
+    CHECK(strstr(output.out, " size  last use          key           function\n"));
+    CHECK(strstr(output.out, "  244  20") && strstr(output.out, "  m/f\n"));
+    snprintf(key, sizeof(key), "%s", strrchr(shown, '/') + 1);
+    test_show(key, shown);
+    test_info();
     output = run("verify cache");
     CHECK(output.code == 0);
     CHECK(strcmp(output.out, "entries  2\nbytes    488\ndamaged  0\norphans  0\n"

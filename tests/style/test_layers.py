@@ -13,7 +13,7 @@ ALLOWED = {
     "digest": {"sys", "base"},
     "codec": {"sys", "base"},
     "file": {"sys", "base"},
-    "trace": {"sys", "base"},
+    "trace": {"file", "sys", "base"},
     "store": {"codec", "digest", "trace", "sys", "base"},
     "pool": {"trace", "sys", "base"},
     "cli": set(),

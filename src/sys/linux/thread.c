@@ -1,6 +1,7 @@
 #include "sys/thread.h"
 
 #include <signal.h>
+#include <unistd.h>
 
 int
 thread_start(void *(*run)(void *), void *argument, pthread_t *ret_thread)
@@ -29,4 +30,10 @@ uintptr_t
 thread_self(void)
 {
     return (uintptr_t)pthread_self();
+}
+
+int64_t
+thread_number(void)
+{
+    return gettid();
 }
