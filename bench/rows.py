@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 import frame
+import rows_files
 import rows_hash
 import rows_memory
 import rows_store
@@ -106,4 +107,5 @@ ROWS = [
     ),
     *rows_store.ROWS,
     *rows_hash.ROWS,
+    *rows_files.ROWS,
 ]

@@ -19,6 +19,8 @@
 #include "parallel/run_type.h"
 #include "parallel/threads.h"
 #include "parallel/worker.h"
+#include "persist/dump.h"
+#include "persist/load.h"
 #include "pickle/codec_files.h"
 #include "pickle/pickle_module.h"
 #include "pickle/region.h"
@@ -153,6 +155,8 @@ core_add_constants(PyObject *module)
                    core_add_event_kinds(module) < 0 ||
                    PyModule_AddFunctions(module, delayed_methods) < 0 ||
                    PyModule_AddFunctions(module, tracer_methods) < 0 ||
+                   PyModule_AddFunctions(module, dump_methods) < 0 ||
+                   PyModule_AddFunctions(module, load_methods) < 0 ||
                    PyModule_AddFunctions(module, value_methods) < 0 ||
                    PyModule_AddFunctions(module, worker_methods) < 0
                ? -1

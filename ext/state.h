@@ -48,6 +48,7 @@
     X(numpy_dtype)                                                                   \
     X(numpy_memmap)                                                                  \
     X(numpy_asarray)                                                                 \
+    X(persist_numpy_matrix)                                                          \
     PICKLE_STATE_OBJECTS(X)                                                          \
     UNPICKLER_STATE_OBJECTS(X)
 

@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from os import PathLike
 from pickle import PickleBuffer, PicklingError
 from typing import Any, Generic, Literal, ParamSpec, Protocol, TypeVar, final
@@ -344,3 +344,31 @@ def encode_value(
     obj: object, allocate: Callable[[int], Buffer], by_value: bool = False, /
 ) -> Buffer: ...
 def decode_value(buffer: Buffer, /) -> Any: ...
+def persist_dump(
+    value: object,
+    target: object,
+    /,
+    *,
+    protocol: int | None = None,
+    codec: str | None = None,
+    level: int | None = None,
+    shuffle: str | None = None,
+    threads: int | None = None,
+    durable: bool = False,
+) -> None: ...
+def persist_load(
+    source: object,
+    /,
+    *,
+    codec: str | None = None,
+    begin: int = 0,
+    is_own: bool = False,
+    native: bool = False,
+    allow: Collection[str] | None = None,
+    max_bytes: int | None = None,
+    verify: bool | None = None,
+    map: Callable[[Any, int, int], Any] | None = None,
+    side_file: Callable[[Any], Any] = ...,
+) -> tuple[Any, int]: ...
+def persist_is_damaged(fd: int, /) -> bool: ...
+def persist_footer_at(fd: int, position: int, /) -> bool: ...

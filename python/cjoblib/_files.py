@@ -102,8 +102,19 @@ def naming_damage(filename: str) -> Iterator[None]:
             raise pickle.UnpicklingError(
                 f"{filename}: damaged, cut off, or no pickle at all"
             ) from error
-        except (pickle.UnpicklingError, ArrayDataError) as error:
+        except (pickle.UnpicklingError, ValueError, OverflowError) as error:
+            if not _is_of_stream(error):
+                raise
             raise type(error)(f"{filename}: {error}") from error
+
+
+def _is_of_stream(error: BaseException) -> bool:
+    """Whether a reader of the file raised it, not code of what is in the file."""
+    if type(error) in (pickle.UnpicklingError, ArrayDataError):
+        return True
+    text = str(error)
+    is_reader = " at byte " in text or text.startswith("it holds ")
+    return type(error) in (ValueError, OverflowError) and is_reader
 
 
 def _is_pickles_own(error: BaseException) -> bool:

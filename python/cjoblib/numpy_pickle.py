@@ -17,23 +17,15 @@ import errno
 import os
 import pickle
 import sys
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, ClassVar
 
-from cjoblib._files import naming_damage, replacing
-from cjoblib.compressor import (
-    _COMPRESSORS,
-    CodecFile,
-    CompressorWrapper,
-    register_compressor,
-)
+from cjoblib import _persist
+from cjoblib.compressor import CompressorWrapper, register_compressor
 from cjoblib.numpy_pickle_compat import (
     NDArrayWrapper,
-    ZipNumpyUnpickler,
     ZNDArrayWrapper,
     _as_subclass,
-    _python2_explained,
     load_compatibility,
 )
 from cjoblib.numpy_pickle_utils import (
@@ -46,11 +38,11 @@ from cjoblib.numpy_pickle_utils import (
     _is_raw_file,
     _read_array_bytes,
     _read_bytes,
-    _validate_fileobject_and_memmap,
-    _warn_old_format,
+    _validate_fileobject_and_memmap,  # noqa: F401 (others import it from here)
+    _warn_unaligned,
     _write_all,
     _write_array_bytes,
-    _write_fileobject,
+    _write_fileobject,  # noqa: F401
 )
 
 __all__ = [
@@ -59,6 +51,7 @@ __all__ = [
     "NumpyArrayWrapper",
     "NumpyPickler",
     "NumpyUnpickler",
+    "ShuffledArrayWrapper",
     "ZNDArrayWrapper",
     "dump",
     "load",
@@ -67,9 +60,6 @@ __all__ = [
 ]
 
 NUMPY_ARRAY_ALIGNMENT_BYTES = 16
-
-_LEVELS = range(10)  # of a compressor that does not say
-_SKIP_BYTES = 1 << 20
 
 
 class NumpyArrayWrapper:
@@ -174,12 +164,7 @@ class NumpyArrayWrapper:
             self.safe_get_numpy_array_alignment_bytes() is None
             and position % NUMPY_ARRAY_ALIGNMENT_BYTES
         ):
-            warnings.warn(
-                f"The memmapped array {array} loaded from the file {file.name} is not "
-                "byte aligned. Libraries that rely on alignment may crash on it with "
-                "a segmentation fault. Write the file anew to get rid of this warning.",
-                stacklevel=2,
-            )
+            _warn_unaligned(array, file.name)
         return array
 
     def read(self, unpickler: NumpyUnpickler, ensure_native_byte_order: bool) -> Any:
@@ -192,6 +177,22 @@ class NumpyArrayWrapper:
         else:
             array = self.read_mmap(unpickler)
         return _as_subclass(array, self.subclass, unpickler.np)
+
+
+class _ShuffledArray(NumpyArrayWrapper):
+    """The same for an array whose bytes were shuffled and compressed. In files it is
+    called ShuffledArrayWrapper."""
+
+
+class ShuffledArrayWrapper:
+    """What other readers of joblib's format find in place of a shuffled array."""
+
+    def __setstate__(self, state: object) -> None:
+        """Say what to do."""
+        raise ValueError(
+            "this file holds arrays compressed with compress='blosc', which "
+            "cjoblib.load reads, and joblib cannot"
+        )
 
 
 def _check_room(file: Any, offset: int, n_bytes: int) -> None:
@@ -355,6 +356,9 @@ def dump(
     filename: Any,
     compress: Any = 0,
     protocol: int | None = None,
+    *,
+    threads: int | None = None,
+    durable: bool | None = None,
 ) -> list[str] | None:
     """Write an object into a file.
 
@@ -370,9 +374,17 @@ def dump(
         tuple. A file object is written to from where it stands.
     compress : bool, int, str or (str, int)
         Whether, how much (0, "not at all", to 9), with which compressor, or both.
-        True is the compressor's usual level, and zlib the usual compressor.
+        True is the compressor's usual level, and zlib the usual compressor. "blosc"
+        compresses the arrays alone, their bytes shuffled, with lz4 inside; or
+        "blosc:zstd", "blosc:zlib". That is by far the fastest, and small for numbers;
+        only cjoblib reads it.
     protocol : int, optional
         The pickle protocol, by default `pickle.DEFAULT_PROTOCOL`.
+    threads : int, optional
+        How many threads may compress, by default as many as this process has cores.
+    durable : bool, optional
+        Return only when the disk has a file that is given by name, so that a power cut
+        cannot lose it; by default only if CJOBLIB_DURABLE is 1 in the environment.
 
     Returns
     -------
@@ -383,89 +395,20 @@ def dump(
     ------
     ValueError
         `compress` is none of these, or `filename` is neither name nor file object.
-
-    See Also
-    --------
-    load : read it again.
+    OSError
+        The file cannot be written; what stood under its name still does.
     """
     if isinstance(filename, os.PathLike):
         filename = os.fspath(filename)
     is_name = isinstance(filename, str)
-    method, level = _compression(compress, filename if is_name else "")
-    if is_name:
-        with replacing(filename) as temporary:
-            _dump_into(value, temporary, method, level, protocol)
-        return [filename]
-    if not hasattr(filename, "write"):
+    how = _persist.compression(compress, filename if is_name else "")
+    if not is_name and not hasattr(filename, "write"):
         raise ValueError(
             "Second argument should be a filename or a file-like object, "
             f"{filename!r} (type {type(filename)}) was given."
         )
-    _dump_into(value, filename, method, level, protocol)
-    return None
-
-
-def _compression(compress: Any, filename: str) -> tuple[str, int | None]:
-    """The compressor's name and the level (0: not at all, None: the usual one) that
-    `dump` was asked for."""
-    method: str = "zlib"
-    level: Any = compress
-    is_explicit = isinstance(compress, (str, tuple))
-    if compress is True:
-        level = None
-    elif isinstance(compress, str):
-        method, level = compress, None
-    elif isinstance(compress, tuple):
-        if len(compress) != 2:
-            raise ValueError(
-                "Compress argument tuple should contain exactly 2 elements: the "
-                f"compressor's name and the level, not {compress!r}"
-            )
-        method, level = compress
-    _check_compression(method, level)
-    if not is_explicit:
-        by_name = _compressor_of_extension(filename)
-        if by_name and level == 0:
-            level = None
-        method = by_name or method
-    return method, level
-
-
-def _check_compression(method: Any, level: Any) -> None:
-    compressor = _COMPRESSORS.get(method)
-    levels = getattr(compressor, "levels", _LEVELS)
-    if level is not None and level != 0 and level not in levels:
-        raise ValueError(
-            f'Non valid compress level given: "{level}". '
-            f"Possible values are {[0, *(n for n in levels if n)]}."
-        )
-    if compressor is None:
-        raise ValueError(
-            f'Non valid compression method given: "{method}". '
-            f"Possible values are {list(_COMPRESSORS)}."
-        )
-
-
-def _compressor_of_extension(filename: str) -> str | None:
-    found = None
-    for name, compressor in _COMPRESSORS.items():
-        if compressor.extension and filename.endswith(compressor.extension):
-            found = name
-    return found
-
-
-def _dump_into(
-    value: Any, file: Any, method: str, level: int | None, protocol: int | None
-) -> None:
-    """Write into a file object, or a file of that name."""
-    if level is None or level != 0:
-        with _write_fileobject(file, (method, level)) as compressed:
-            NumpyPickler(compressed, protocol).dump(value)
-    elif isinstance(file, str):
-        with open(file, "wb") as opened:
-            NumpyPickler(opened, protocol).dump(value)
-    else:
-        NumpyPickler(file, protocol).dump(value)
+    _persist.dump_into(value, filename, how, protocol, threads, durable)
+    return [filename] if is_name else None
 
 
 # --- load -----------------------------------------------------------------------------
@@ -475,6 +418,10 @@ def load(
     filename: Any,
     mmap_mode: str | None = None,
     ensure_native_byte_order: bool | str = "auto",
+    *,
+    allow: Collection[str] | None = None,
+    max_bytes: int | None = None,
+    verify: bool | str = "auto",
 ) -> Any:
     """Read an object that `dump`, or joblib's, wrote into a file.
 
@@ -490,6 +437,15 @@ def load(
     ensure_native_byte_order : bool or "auto"
         Swap the bytes of arrays that another kind of host wrote; "auto": when nothing
         is mapped.
+    allow : collection of str, optional
+        Import nothing but these: "collections.OrderedDict" for one class, "numpy.*" for
+        all below a module. Decided before the import, also for objects within arrays.
+        A plain array takes "numpy.ndarray" and "numpy.dtype".
+    max_bytes : int, optional
+        Refuse a file that holds more, decompressed.
+    verify : {"auto", True, False}
+        Compare the checksum that `dump` leaves in files that it writes by name: "auto",
+        when there is one and nothing is mapped; True: there must be one; False: never.
 
     Returns
     -------
@@ -498,55 +454,22 @@ def load(
     Raises
     ------
     ValueError
-        `ensure_native_byte_order` together with `mmap_mode`, or Python 2 wrote it.
+        `ensure_native_byte_order` together with `mmap_mode`, Python 2 wrote it, it
+        holds more than `max_bytes`, or there is no checksum to verify.
     EOFError, ArrayDataError, pickle.UnpicklingError, OSError
-        The file is cut off or damaged; a compressed one also when something follows it.
-
-    See Also
-    --------
-    dump : write it.
+        The file is cut off or damaged, no such file at all, or names what is not
+        allowed; a compressed one also when something follows it.
 
     Notes
     -----
-    As with pickle, a file can make this run any code. Load only files that you trust.
+    As with pickle, a file can make this run any code. Load only files that you trust,
+    or say what is allowed.
     """
-    is_native = ensure_native_byte_order
-    if is_native == "auto":
-        is_native = mmap_mode is None
-    if is_native and mmap_mode is not None:
-        raise ValueError(
-            "Native byte ordering can only be enforced if 'mmap_mode' parameter is "
-            f"set to None, but got 'mmap_mode={mmap_mode}' instead."
-        )
+    rules = _persist.rules(
+        mmap_mode, ensure_native_byte_order, allow, max_bytes, verify
+    )
     if not hasattr(filename, "read"):
         path = os.fspath(filename)
-        with open(path, "rb") as file, naming_damage(path):
-            return _load_file(file, path, mmap_mode, bool(is_native))
+        return _persist.load_path(path, rules)
     name = getattr(filename, "name", "")
-    name = name if isinstance(name, str) else ""
-    with naming_damage(name or repr(filename)):
-        return _load_file(filename, name, mmap_mode, bool(is_native), is_named=False)
-
-
-def _load_file(
-    file: Any, name: str, mmap_mode: str | None, is_native: bool, is_named: bool = True
-) -> Any:
-    """Load from an open file; only one that was named is mapped."""
-    with _validate_fileobject_and_memmap(file, name, mmap_mode) as (source, mode):
-        if isinstance(source, str):
-            with _python2_explained():
-                return ZipNumpyUnpickler(name, file).load()
-        unpickler = NumpyUnpickler(name, source, is_native, mode if is_named else None)
-        with _python2_explained():
-            value = unpickler.load()
-        if unpickler.compat_mode:
-            _warn_old_format(name, stacklevel=4)
-        _check_rest(source)
-        return value
-
-
-def _check_rest(source: Any) -> None:
-    """Read a compressed file to its end, where the checksum is."""
-    if isinstance(getattr(source, "raw", None), CodecFile):
-        while source.read(_SKIP_BYTES):
-            pass
+    return _persist.load_file(filename, name if isinstance(name, str) else "", rules)

@@ -3,13 +3,15 @@ pickle; and the whole in "Z-files" when compressed."""
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import io
 import os
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, ClassVar
 
+from cjoblib import _core
 from cjoblib.compressor import _ZFILE_PREFIX, BinaryZlibFile
 from cjoblib.numpy_pickle_utils import (
     RenamingUnpickler,
@@ -22,17 +24,24 @@ from cjoblib.numpy_pickle_utils import (
 _LENGTH_BYTES = 19
 
 
-def read_zfile(file_handle: Any) -> bytes:
+def read_zfile(file_handle: Any, max_bytes: int | None = None) -> bytes:
     """The data of a Z-file: "ZF", the data's length in hexadecimal, a zlib stream.
 
     Raises
     ------
     ValueError
-        It is no such file, or holds more or less than it says.
+        It is no such file, holds more or less than it says, or more than allowed.
     """
     file_handle.seek(0)
     header = file_handle.read(len(_ZFILE_PREFIX) + _LENGTH_BYTES)
-    length = int(header[len(_ZFILE_PREFIX) :].rstrip(b" L"), 16)
+    try:
+        length = int(header[len(_ZFILE_PREFIX) :].rstrip(b" L"), 16)
+    except ValueError:
+        raise ValueError(
+            f"it holds no length where a Z-file has it: {header!r}"
+        ) from None
+    if max_bytes is not None and length > max_bytes:
+        raise ValueError(f"it holds {length} bytes, more than max_bytes={max_bytes}")
     # Python 2 wrote one more space; a zlib stream never starts with one.
     if file_handle.read(1) != b" ":
         file_handle.seek(len(header))
@@ -65,14 +74,38 @@ class NDArrayWrapper:
         """Load the array."""
         np = unpickler.np
         is_mapped = getattr(self, "allow_mmap", True)  # absent before 0.9
-        array = np.load(
-            os.path.join(unpickler._dirname, self.filename),
-            mmap_mode=unpickler.mmap_mode if is_mapped else None,
-            allow_pickle=True,  # it is part of a pickle
+        array = _load_npy(
+            _beside(unpickler, self.filename),
+            unpickler.mmap_mode if is_mapped else None,
+            getattr(unpickler, "allow", None),
         )
         if not isinstance(array, np.memmap):
             array = _ensure_native_byte_order(array)
         return _as_subclass(array, self.subclass, np)
+
+
+def _beside(unpickler: Any, filename: str) -> str:
+    """The path of an array's file."""
+    if os.path.basename(filename) != filename:
+        raise ValueError(f"an array's file cannot be called {filename!r}")
+    return os.path.join(unpickler._dirname, filename)
+
+
+def _load_npy(path: str, mmap_mode: Any, allow: Collection[str] | None) -> Any:
+    """numpy.load(); with `allow`, what an array of objects may import is ruled."""
+    import numpy as np
+
+    if allow is None:
+        # It is part of a pickle, and as trusted.
+        return np.load(path, mmap_mode=mmap_mode, allow_pickle=True)
+    with open(path, "rb") as file:
+        major, _ = np.lib.format.read_magic(file)
+        n = int.from_bytes(file.read(2 if major == 1 else 4), "little")
+        header = ast.literal_eval(file.read(n).decode())
+        if "O" not in str(header["descr"]):
+            return np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
+        array = _core.pickle_loads(file.read(), allow=allow)
+    return array.reshape(header["shape"])
 
 
 class ZNDArrayWrapper(NDArrayWrapper):
@@ -98,8 +131,9 @@ class ZNDArrayWrapper(NDArrayWrapper):
     def read(self, unpickler: Any) -> Any:
         """Load the array."""
         array = _reconstruct(*self.init_args)
-        with open(os.path.join(unpickler._dirname, self.filename), "rb") as file:
-            array.__setstate__((*self.state, read_zfile(file)))
+        max_bytes = getattr(unpickler, "max_bytes", None)
+        with open(_beside(unpickler, self.filename), "rb") as file:
+            array.__setstate__((*self.state, read_zfile(file, max_bytes)))
         return array
 
 
@@ -108,6 +142,45 @@ def _as_subclass(array: Any, subclass: type, np: Any) -> Any:
     if subclass in (np.ndarray, np.memmap) or isinstance(array, np.memmap):
         return array
     return array.view(subclass)
+
+
+class SideFiles:
+    """Reads the arrays that have files of their own, for the unpickler in C.
+
+    Parameters
+    ----------
+    folder : str
+        Where those files are.
+    mmap_mode : str or None
+    allow : collection of str or None
+    max_bytes : int or None
+        As of `load`.
+    """
+
+    def __init__(
+        self,
+        folder: str,
+        mmap_mode: str | None,
+        allow: Collection[str] | None,
+        max_bytes: int | None,
+    ) -> None:
+        self._dirname = folder
+        self.mmap_mode = mmap_mode
+        self.allow = allow
+        self.max_bytes = max_bytes
+        self.is_used = False
+
+    @property
+    def np(self) -> Any:
+        """NumPy."""
+        import numpy
+
+        return numpy
+
+    def __call__(self, wrapper: NDArrayWrapper) -> Any:
+        """The array that the wrapper stands for."""
+        self.is_used = True
+        return wrapper.read(self)
 
 
 class ZipNumpyUnpickler(RenamingUnpickler):

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
+import mmap
+import os
 import pickle
 import re
 import sys
+import types
 import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -27,6 +31,7 @@ _PIECE_BYTES = 16 << 20  # copied at once from an array that is not contiguous
 # What joblib's module names are in files: its own, and where scikit-learn kept a copy.
 _JOBLIB_PATH = re.compile(r"(sklearn\.externals\._?)?joblib(?=\.|$)")
 _WRAPPER_NAMES = ("NumpyArrayWrapper", "NDArrayWrapper", "ZNDArrayWrapper")
+_MAP_ACCESS = {"r": mmap.ACCESS_READ, "r+": mmap.ACCESS_WRITE, "c": mmap.ACCESS_COPY}
 
 # --- names ----------------------------------------------------------------------------
 
@@ -109,13 +114,27 @@ def _memory(array: np.ndarray[Any, Any]) -> memoryview:
     return array.reshape(-1).view(np.uint8).data
 
 
-def _write_array_bytes(file: Any, array: np.ndarray[Any, Any], order: str) -> None:
-    """Write the elements in the order "C" or "F"."""
+def _array_pieces(array: np.ndarray[Any, Any], order: str) -> Iterator[memoryview]:
+    """The bytes of the elements in the order "C" or "F"."""
     import numpy as np
 
     plain = np.asarray(array)
     for piece in _contiguous_pieces(plain.T if order == "F" else plain):
-        _write_all(file, _memory(piece))
+        yield _memory(piece)
+
+
+def _whole_piece(array: np.ndarray[Any, Any], order: str) -> list[memoryview]:
+    """The same in one piece."""
+    import numpy as np
+
+    plain = np.asarray(array)
+    return [_memory(np.ascontiguousarray(plain.T if order == "F" else plain))]
+
+
+def _write_array_bytes(file: Any, array: np.ndarray[Any, Any], order: str) -> None:
+    """Write the elements in the order "C" or "F"."""
+    for piece in _array_pieces(array, order):
+        _write_all(file, piece)
 
 
 def _write_all(file: Any, data: memoryview) -> None:
@@ -206,7 +225,8 @@ class _Lookahead:
         self._file = file
         self._ahead = b""
 
-    def peek(self, size: int) -> bytes:
+    def look(self, size: int) -> bytes:
+        """What comes next; it waits until there is so much, or the end."""
         while len(self._ahead) < size:
             data = self._file.read(size - len(self._ahead))
             if not data:
@@ -215,7 +235,7 @@ class _Lookahead:
         return self._ahead
 
     def read(self, size: int) -> bytes:
-        data = self.peek(size)[:size]
+        data = self.look(size)[:size]
         self._ahead = self._ahead[size:]
         return data
 
@@ -224,6 +244,86 @@ class _Lookahead:
         while not line.endswith(b"\n") and (byte := self.read(1)):
             line += byte
         return line
+
+
+class _Limited:
+    """A file that refuses to give more than some number of bytes."""
+
+    def __init__(self, file: Any, max_bytes: int) -> None:
+        self._file = file
+        self._max_bytes = max_bytes
+        self._n_bytes = 0
+
+    def _count(self, data: bytes) -> bytes:
+        self._n_bytes += len(data)
+        if self._n_bytes > self._max_bytes:
+            raise ValueError(f"it holds more than max_bytes={self._max_bytes} bytes")
+        return data
+
+    def read(self, size: int) -> bytes:
+        return self._count(self._file.read(size))
+
+    def readline(self) -> bytes:
+        return self._count(self._file.readline())
+
+
+class ArrayMapper:
+    """Maps the arrays of an open file, for the unpickler in C.
+
+    Parameters
+    ----------
+    fd : int
+        The file that is read, whatever its name means by now.
+    path : str
+    mode : {"r", "r+", "w+", "c"}
+    """
+
+    def __init__(self, fd: int, path: str, mode: str) -> None:
+        self._fd = fd
+        self._path = os.path.abspath(path)
+        self._mode = "r+" if mode == "w+" else mode
+        self.is_used = False
+
+    def __call__(self, wrapper: Any, start: int, position: int) -> Any:
+        """The array at `position`; what the wrapper says of it began at `start`."""
+        import numpy as np
+
+        if self._mode not in _MAP_ACCESS:
+            raise ValueError(
+                f"mode must be one of {['r', 'c', 'r+', 'w+']} (got {self._mode!r})"
+            )
+        self.is_used = True
+        first = position - position % mmap.ALLOCATIONGRANULARITY
+        n_bytes = math.prod(wrapper.shape) * wrapper.dtype.itemsize
+        memory = mmap.mmap(
+            self._fd,
+            position - first + n_bytes,
+            access=_MAP_ACCESS[self._mode],
+            offset=first,
+        )
+        array: Any = np.ndarray.__new__(
+            np.memmap,
+            wrapper.shape,
+            wrapper.dtype,
+            memory,
+            position - first,
+            order="F" if wrapper.order == "F" else "C",
+        )
+        array._mmap = memory
+        array.offset = position
+        array.mode = self._mode
+        array.filename = self._path
+        if getattr(wrapper, "numpy_array_alignment_bytes", None) is None and start % 16:
+            _warn_unaligned(array, self._path)
+        return array
+
+
+def _warn_unaligned(array: Any, path: str) -> None:
+    _warn(
+        f"The memmapped array {array} loaded from the file {path} is not "
+        "byte aligned. Libraries that rely on alignment may crash on it with "
+        "a segmentation fault. Write the file anew to get rid of this warning.",
+    )
 
 
 def _is_seekable(file: Any) -> bool:
@@ -243,6 +343,8 @@ def _first_bytes(file: Any, size: int) -> bytes:
     A file that cannot be peeked into and is at its end is taken from its start: so
     `dump` and `load` work on one and the same BytesIO.
     """
+    if isinstance(file, _Lookahead):
+        return file.look(size)
     if not _is_seekable(file):
         return bytes(file.peek(size))
     position = file.tell()
@@ -281,14 +383,13 @@ def _validate_fileobject_and_memmap(
 ) -> Iterator[tuple[Any, str | None]]:
     """Give the file to unpickle from, and the `mmap_mode` that is possible with it.
 
-    For a file of joblib before 0.10, with a warning, the file's name instead. Warnings
-    point at the caller of the caller's caller, who called `load`.
+    For a file of joblib before 0.10, with a warning, the file's name instead.
     """
     if not hasattr(fileobj, "peek") and not _is_seekable(fileobj):
         fileobj = _Lookahead(fileobj)
     compressor = _detect_compressor(fileobj)
     if compressor == "compat":
-        _warn_old_format(filename, stacklevel=6)
+        _warn_old_format(filename)
         yield filename, mmap_mode
         return
     reason = None
@@ -298,7 +399,7 @@ def _validate_fileobject_and_memmap(
     if mmap_mode is not None:
         reason = _why_not_mapped(fileobj, filename, mmap_mode, compressor)
     if reason:
-        warnings.warn(reason, stacklevel=5)
+        _warn(reason)
     yield fileobj, None if reason else mmap_mode
 
 
@@ -325,13 +426,27 @@ def _why_not_mapped(
     return None
 
 
-def _warn_old_format(filename: str, stacklevel: int) -> None:
-    warnings.warn(
+def _warn_old_format(filename: str) -> None:
+    _warn(
         f"The file '{filename}' has been generated with a joblib version less than "
         "0.10. Please regenerate this pickle file.",
         DeprecationWarning,
-        stacklevel=stacklevel,
     )
+
+
+def _warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn the caller of this package."""
+    level = 1
+    frame: types.FrameType | None = sys._getframe()
+    while frame is not None and _is_inside(frame):
+        frame = frame.f_back
+        level += 1
+    warnings.warn(message, category, stacklevel=level)
+
+
+def _is_inside(frame: types.FrameType) -> bool:
+    package = str(frame.f_globals.get("__name__")).partition(".")[0]
+    return package in ("cjoblib", "contextlib")
 
 
 def _write_fileobject(

@@ -88,14 +88,25 @@ def assert_same(found: Any, expected: Any) -> None:
 
 @each_array
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_same_bytes_as_joblib(array: Any, protocol: int, tmp_path: Path) -> None:
+def test_same_files_as_joblib(array: Any, protocol: int, tmp_path: Path) -> None:
     value = {"array": array, "again": [array, "text"], 1: None}
     dump(value, tmp_path / "ours", protocol=protocol)
     joblib.dump(value, tmp_path / "theirs", protocol=protocol)
-    assert (tmp_path / "ours").read_bytes() == (tmp_path / "theirs").read_bytes()
-    found = load(tmp_path / "theirs")
-    assert_same(found["array"], array)
-    assert_same(found["again"][0], array)
+    for found in (joblib.load(tmp_path / "ours"), load(tmp_path / "theirs")):
+        assert_same(found["array"], array)
+        assert_same(found["again"][0], array)
+        assert found["again"][1] == "text"
+        assert found[1] is None
+
+
+@each_array
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_the_python_pickler_writes_joblibs_bytes(array: Any, protocol: int) -> None:
+    value = {"array": array, "again": [array, "text"], 1: None}
+    ours, theirs = io.BytesIO(), io.BytesIO()
+    NumpyPickler(ours, protocol).dump(value)
+    joblib.dump(value, theirs, protocol=protocol)
+    assert ours.getvalue() == theirs.getvalue()
 
 
 # The lz4 package flushes a file that joblib closed before, when it is collected.
@@ -169,7 +180,8 @@ def test_byte_order_can_be_kept(tmp_path: Path) -> None:
 
 def test_without_joblib_and_from_scikit_learns_copy(tmp_path: Path) -> None:
     """Files load where there is no joblib, whatever its name was in their time."""
-    dump({"a": np.arange(3)}, tmp_path / "file", protocol=2)
+    with open(tmp_path / "file", "wb") as file:
+        dump({"a": np.arange(3)}, file, protocol=2)
     data = (tmp_path / "file").read_bytes()
     old = data.replace(
         b"joblib.numpy_pickle\n", b"sklearn.externals.joblib.numpy_pickle\n"
