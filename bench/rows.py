@@ -12,6 +12,7 @@ import rows_files
 import rows_hash
 import rows_memory
 import rows_store
+import rows_threads
 from frame import Row, Timed
 
 
@@ -108,4 +109,5 @@ ROWS = [
     *rows_store.ROWS,
     *rows_hash.ROWS,
     *rows_files.ROWS,
+    *rows_threads.ROWS,
 ]

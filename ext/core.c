@@ -17,6 +17,7 @@
 #include "parallel/delayed.h"
 #include "parallel/pool_type.h"
 #include "parallel/run_type.h"
+#include "parallel/shared.h"
 #include "parallel/threads.h"
 #include "parallel/worker.h"
 #include "persist/dump.h"
@@ -86,6 +87,7 @@ core_add_types(PyObject *module, struct core_state *state)
         {&block_type_spec, &state->block_type},
         {&run_type_spec, &state->run_type},
         {&region_type_spec, &state->region_type},
+        {&shared_type_spec, &state->shared_type},
         {&shelf_type_spec, &state->shelf_type},
         {&store_type_spec, &state->store_type},
         {&threads_type_spec, &state->threads_type},

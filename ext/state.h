@@ -23,6 +23,7 @@
     X(run_type)                                                                      \
     X(delayed_type)                                                                  \
     X(delayed_function) /* the function of the module that makes them */             \
+    X(shared_type)                                                                   \
     X(threads_type)                                                                  \
     X(lane_type)                                                                     \
     X(tracer_type)                                                                   \

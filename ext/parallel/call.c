@@ -1,8 +1,34 @@
 #include "parallel/call.h"
 
+#include "parallel/shared.h"
+#include "state.h"
+
+/* Call with the objects that shared ones stand for. */
+static PyObject *
+call_function(PyTypeObject *shared_type, PyObject *function, PyObject *args,
+              PyObject *kwargs)
+{
+    PyObject *own_args = shared_unwrap_args(shared_type, args);
+    PyObject *own_kwargs = NULL, *result = NULL;
+
+    if (own_args && PyDict_GET_SIZE(kwargs) > 0) {
+        own_kwargs = shared_unwrap_kwargs(shared_type, kwargs);
+        if (own_kwargs) {
+            result = PyObject_Call(function, own_args, own_kwargs);
+        }
+    }
+    else if (own_args) {
+        result = PyObject_Vectorcall(function, ((PyTupleObject *)own_args)->ob_item,
+                                     (size_t)PyTuple_GET_SIZE(own_args), NULL);
+    }
+    Py_XDECREF(own_args);
+    Py_XDECREF(own_kwargs);
+    return result;
+}
+
 /* A call that is not a tuple of a function, a tuple and a dict. */
 static PyObject *
-call_make_unusual(PyObject *call)
+call_make_unusual(PyTypeObject *shared_type, PyObject *call)
 {
     PyObject *parts =
         PySequence_Fast(call, "a task is not a (function, args, kwargs) as delayed() "
@@ -22,7 +48,8 @@ call_make_unusual(PyObject *call)
     args = PySequence_Tuple(PySequence_Fast_GET_ITEM(parts, 1));
     kwargs = args ? PyDict_New() : NULL;
     if (kwargs && PyDict_Update(kwargs, PySequence_Fast_GET_ITEM(parts, 2)) == 0) {
-        result = PyObject_Call(PySequence_Fast_GET_ITEM(parts, 0), args, kwargs);
+        result = call_function(shared_type, PySequence_Fast_GET_ITEM(parts, 0), args,
+                               kwargs);
     }
     Py_XDECREF(args);
     Py_XDECREF(kwargs);
@@ -31,24 +58,19 @@ call_make_unusual(PyObject *call)
 }
 
 PyObject *
-call_make(PyObject *call)
+call_make(PyTypeObject *shared_type, PyObject *call)
 {
     PyObject *args, *kwargs;
 
     if (!PyTuple_CheckExact(call) || PyTuple_GET_SIZE(call) != 3) {
-        return call_make_unusual(call);
+        return call_make_unusual(shared_type, call);
     }
     args = PyTuple_GET_ITEM(call, 1);
     kwargs = PyTuple_GET_ITEM(call, 2);
     if (!PyTuple_Check(args) || !PyDict_Check(kwargs)) {
-        return call_make_unusual(call);
+        return call_make_unusual(shared_type, call);
     }
-    if (PyDict_GET_SIZE(kwargs) > 0) {
-        return PyObject_Call(PyTuple_GET_ITEM(call, 0), args, kwargs);
-    }
-    return PyObject_Vectorcall(PyTuple_GET_ITEM(call, 0),
-                               ((PyTupleObject *)args)->ob_item,
-                               (size_t)PyTuple_GET_SIZE(args), NULL);
+    return call_function(shared_type, PyTuple_GET_ITEM(call, 0), args, kwargs);
 }
 
 PyDoc_STRVAR(
@@ -58,8 +80,9 @@ PyDoc_STRVAR(
     "and append what each returns to the list `results`.");
 
 static PyObject *
-call_each(PyObject *Py_UNUSED(module), PyObject *args)
+call_each(PyObject *module, PyObject *args)
 {
+    PyTypeObject *shared_type = (PyTypeObject *)core_state(module)->shared_type;
     PyObject *calls, *results, *iterator, *call;
     int r = 0;
 
@@ -68,7 +91,7 @@ call_each(PyObject *Py_UNUSED(module), PyObject *args)
     }
     iterator = PyObject_GetIter(calls);
     while (iterator && r == 0 && (call = PyIter_Next(iterator))) {
-        PyObject *result = call_make(call);
+        PyObject *result = call_make(shared_type, call);
 
         Py_DECREF(call);
         r = result ? PyList_Append(results, result) : -1;

@@ -5,9 +5,10 @@
 
 #include "compat.h"
 
-/* Make the call and return what it returns. Other sequences of a function, positional
- * and keyword arguments will do as well. TypeError when `call` is none. */
-PyObject *call_make(PyObject *call);
+/* Make the call and return what it returns; objects of `shared_type` among its
+ * arguments give what they stand for. Other sequences of a function, positional and
+ * keyword arguments will do as well. TypeError when `call` is none. */
+PyObject *call_make(PyTypeObject *shared_type, PyObject *call);
 
 extern PyMethodDef call_methods[];
 

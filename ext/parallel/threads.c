@@ -222,7 +222,7 @@ make_in_context(struct threads *self, PyObject *call, PyObject *context)
     if (PyContext_Enter(context) < 0) {
         return NULL;
     }
-    result = call_make(call);
+    result = call_make((PyTypeObject *)self->shared_type, call);
     if (!result && self->returns_errors && PyErr_ExceptionMatches(PyExc_Exception)) {
         result = compat_take_exception();
     }

@@ -43,7 +43,8 @@ enum threads_phase {
 struct threads {
     PyObject_HEAD
     PyObject *iterator;
-    PyObject *context;  /* contextvars.Context in which calls are taken */
+    PyObject *shared_type; /* of arguments that stand for others */
+    PyObject *context;     /* contextvars.Context in which calls are taken */
     PyObject *on_done;  /* called with the number of calls after each batch, or None */
     PyObject *on_taken; /* called once by each thread that has work, or None */
     Py_ssize_t n_batch; /* calls taken at a time */

@@ -2,6 +2,8 @@
 
 #include "parallel/threads.h"
 
+#include "state.h"
+
 /* The timeout of a method in microseconds, -1 for None; -2 with an exception. */
 static long long
 timeout_us_of(PyObject *timeout)
@@ -64,6 +66,8 @@ threads_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     self->n_ahead = n_ahead;
     self->is_ordered = is_ordered;
     self->returns_errors = returns_errors;
+    self->shared_type =
+        Py_NewRef(((struct core_state *)PyType_GetModuleState(type))->shared_type);
     self->on_done = Py_NewRef(on_done);
     self->on_taken = Py_NewRef(on_taken);
     self->context = PyContext_CopyCurrent();
@@ -81,6 +85,7 @@ threads_traverse(PyObject *op, visitproc visit, void *arg)
 
     Py_VISIT(Py_TYPE(op));
     Py_VISIT(self->iterator);
+    Py_VISIT(self->shared_type);
     Py_VISIT(self->context);
     Py_VISIT(self->on_done);
     Py_VISIT(self->on_taken);
@@ -106,6 +111,7 @@ threads_clear(PyObject *op)
     Py_CLEAR(self->on_taken);
     Py_CLEAR(self->error);
     Py_CLEAR(self->iterator);
+    Py_CLEAR(self->shared_type);
     Py_CLEAR(self->context);
     return 0;
 }

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from cjoblib._core import version as __version__
     from cjoblib._install import install_as_joblib
     from cjoblib._trace import span, trace, traced
+    from cjoblib._shared import shared
+    from cjoblib._tasks import task_rng
     from cjoblib.compressor import register_compressor
     from cjoblib.hashing import hash
     from cjoblib.logger import Logger, PrintTime
@@ -62,6 +64,8 @@ __all__ = [
     "span",
     "trace",
     "traced",
+    "shared",
+    "task_rng",
     "wrap_non_picklable_objects",
 ]
 
@@ -85,6 +89,8 @@ _HOME = {
     "parallel_backend": ("parallel", "parallel_backend"),
     "parallel_config": ("parallel", "parallel_config"),
     "register_compressor": ("compressor", "register_compressor"),
+    "shared": ("_shared", "shared"),
+    "task_rng": ("_tasks", "task_rng"),
     "register_store_backend": ("memory", "register_store_backend"),
     "wrap_non_picklable_objects": (
         "_cloudpickle_wrapper",

@@ -359,6 +359,7 @@ class ThreadingBackend(PoolManagerMixin, ParallelBackendBase):
     uses_threads = True
     supports_sharedmem = True
     _n_jobs = 1
+    _is_over = False
 
     def configure(
         self,
@@ -374,9 +375,21 @@ class ThreadingBackend(PoolManagerMixin, ParallelBackendBase):
             raise FallbackToBackend(SequentialBackend(nesting_level=self.nesting_level))
         self.parallel = parallel
         self._n_jobs = n_jobs
+        self._is_over = False
         return n_jobs
 
+    def start_call(self) -> None:
+        """Be ready for a loop."""
+        self._is_over = False
+
+    def terminate(self) -> None:
+        """End the threads; a batch that comes too late does not start others."""
+        self._is_over = True
+        super().terminate()
+
     def _get_pool(self) -> Any:
+        if self._is_over:
+            raise RuntimeError("the threads of this loop have ended")
         if self._pool is None:
             from multiprocessing.pool import ThreadPool
 

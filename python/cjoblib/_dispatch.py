@@ -23,7 +23,10 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from cjoblib import _core
+from cjoblib._bar import Bar, Progress, checked
 from cjoblib._config import is_finalizing, parallel_config
+from cjoblib._tasks import returning
 from cjoblib._utils import eval_expr
 
 TASK_DONE = "Done"
@@ -61,7 +64,9 @@ class BatchedCalls:
 
     def __call__(self) -> list[Any]:
         with parallel_config(backend=self._backend, n_jobs=self._n_jobs):
-            return [function(*args, **kwargs) for function, args, kwargs in self.items]
+            results: list[Any] = []
+            _core.call_each(self.items, results)
+            return results
 
     def __len__(self) -> int:
         return self._size
@@ -136,9 +141,8 @@ class BatchCompletionCallBack:
         duration = time.time() - self.dispatch_timestamp
         parallel._backend.batch_completed(self.batch_size, duration)
         with parallel._lock:
-            parallel.n_completed_tasks += self.batch_size
             try:
-                parallel.print_progress()
+                parallel._count(self.batch_size)
                 if parallel._original_iterator is not None:
                     parallel.dispatch_next()
             except BaseException as error:
@@ -202,7 +206,11 @@ class Dispatching:
     _running = False
     _calling = False
     _managed_backend = False
+    n_tasks: int | None = None
     _returns_errors = False
+    _bar: Bar | None = None
+    _progress: Progress = None
+    _seed: Any = None
     _retries = 0
     _task_timeout: float | None = None
     _stop_fast: Callable[[], None] | None = None  # ends a loop that runs in C
@@ -215,6 +223,37 @@ class Dispatching:
     batch_size: Any
     timeout: float | None
     pre_dispatch: Any
+
+    def _set_options(
+        self,
+        progress: Any,
+        on_error: str,
+        retries: int,
+        task_timeout: float | None,
+        seed: Any,
+    ) -> None:
+        """Take what joblib's `Parallel` does not have."""
+        self._progress = checked(progress)
+        if on_error not in ("raise", "return"):
+            raise ValueError(f"on_error must be 'raise' or 'return', got: {on_error!r}")
+        self._returns_errors = on_error == "return"
+        if not isinstance(retries, int) or retries < 0:
+            raise ValueError(f"retries must be a number of times, got: {retries!r}")
+        self._retries = retries
+        if task_timeout is not None and not task_timeout > 0:
+            raise ValueError(
+                f"task_timeout must be a positive number of seconds, got: {task_timeout!r}"
+            )
+        self._task_timeout = task_timeout
+        self._seed = seed
+
+    def _warn_unused(self, name: str, value: Any) -> None:
+        warnings.warn(
+            f"The backend class {type(self._backend).__name__!r} does not support "
+            f"{name}. You have set '{name}={value}' in Parallel but the "
+            f"'{name}' parameter will not be used.",
+            stacklevel=4,
+        )
 
     def _new_loop_state(self, n_jobs: int) -> None:
         self._jobs: collections.deque[Any] = collections.deque()
@@ -259,23 +298,25 @@ class Dispatching:
         amount = self._read_pre_dispatch(n_jobs)
         self._pre_dispatch_amount = amount or 0
         self._new_loop_state(n_jobs)
-        iterator = iter(iterable)
+        iterator = iter(returning(iterable) if self._returns_errors else iterable)
         self._original_iterator = None if amount is None else iterator
         first = iterator if amount is None else itertools.islice(iterator, amount)
         return self._get_outputs(first, amount)
 
     def _start(self, iterator: Iterator[Any], amount: int | None) -> None:
         self._iterating = True
+        is_any = False
         while self.dispatch_one_batch(iterator):
-            pass
+            is_any = True
         with self._lock:
-            self._iterating = self._original_iterator is not None
+            self._iterating = is_any and self._original_iterator is not None
             self._changed.notify_all()
 
     def _get_outputs(
         self, iterator: Iterator[Any], amount: int | None
     ) -> Iterator[Any]:
         thread = threading.get_ident()
+        is_left = False
         rest: collections.deque[Any] = collections.deque()
         try:
             self._start(iterator, amount)
@@ -286,6 +327,7 @@ class Dispatching:
         except GeneratorExit:
             self._exception = True
             if thread != threading.get_ident():
+                is_left = True
                 self._leave_elsewhere()
                 return
             self._abort()
@@ -299,7 +341,7 @@ class Dispatching:
             self._jobs = collections.deque()
             self._jobs_set = set()
             self._running = False
-            if thread == threading.get_ident():
+            if not is_left:
                 self._terminate_and_reset()
         for job in rest:
             yield from job.get_result(self.timeout)
@@ -465,6 +507,15 @@ class Dispatching:
     def _count(self, n_calls: int) -> None:
         self.n_completed_tasks += n_calls
         self.print_progress()
+        if self._bar is not None:
+            is_known = self.n_tasks is None and self._original_iterator is None
+            n_all = self.n_dispatched_tasks if is_known else self.n_tasks
+            self._bar.update(self.n_completed_tasks, n_all)
+
+    def _close_bar(self) -> None:
+        bar, self._bar = self._bar, None
+        if bar is not None:
+            bar.close()
 
     def print_progress(self) -> None:
         """Say how far the loop is."""
@@ -480,6 +531,7 @@ class Dispatching:
         self._terminate_and_reset()
 
     def _terminate_and_reset(self) -> None:
+        self._close_bar()
         if self._calling and hasattr(self._backend, "stop_call"):
             self._backend.stop_call()
         self._calling = False

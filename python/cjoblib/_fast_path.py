@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-from cjoblib import _dispatch, _parallel_backends
+from cjoblib import _ambient, _dispatch, _parallel_backends
 
 Run = Callable[[Iterable[Any], int], Any]
+
+assert _ambient  # which remembers how warnings were when this was imported
 
 # What a subclass of `Parallel` may override to change how a loop is dispatched.
 _OF_PARALLEL = (
@@ -54,6 +56,12 @@ def find(parallel: Any) -> Run | None:
                 return None
             return _run_of(name, parallel)
     return None
+
+
+def has_own_processes(parallel: Any) -> bool:
+    """Return whether calls of this `Parallel` go to our worker processes."""
+    kinds = (_parallel_backends.LokyBackend, _parallel_backends.MultiprocessingBackend)
+    return isinstance(parallel._backend, kinds) and find(parallel) is not None
 
 
 _RUNS = {

@@ -26,13 +26,17 @@ class Here:
     _get_batch_size: Any
     _is_watched: Any
     _set_failed: Any
+    _count: Any
+    _close_bar: Any
+    _returns_errors: bool
     print_progress: Any
 
     def _is_plain_sequence(self) -> bool:
         """Can the calls be made without anybody being told of each?"""
         is_list = not self.return_generator and self._get_batch_size() == 1
         is_own = type(self)._get_sequential_output is Here._get_sequential_output
-        return is_list and is_own and not self._is_watched()
+        is_plain = is_list and is_own and not self._is_watched()
+        return is_plain and not self._returns_errors
 
     def _call_each(self, iterable: Iterable[Any]) -> list[Any]:
         results: list[Any] = []
@@ -57,9 +61,8 @@ class Here:
             for function, args, kwargs in _in_slices(iterable, self._get_batch_size()):
                 self.n_dispatched_batches += 1
                 self.n_dispatched_tasks += 1
-                result = function(*args, **kwargs)
-                self.n_completed_tasks += 1
-                self.print_progress()
+                result = self._call_here(function, args, kwargs)
+                self._count(1)
                 yield result
                 self._nb_consumed += 1
         except BaseException:
@@ -72,6 +75,15 @@ class Here:
             self._iterating = False
             self._original_iterator = None
             self.print_progress()
+            self._close_bar()
+
+    def _call_here(self, function: Any, args: Any, kwargs: Any) -> Any:
+        if not self._returns_errors:
+            return function(*args, **kwargs)
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:
+            return error
 
 
 def _in_slices(iterable: Iterable[Any], size: int) -> Iterator[Any]:

@@ -21,7 +21,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from cjoblib import _core, _pools
+from cjoblib import _ambient, _core, _pools
 from cjoblib._dispatch import timeout_error
 
 Batch = tuple[int, list[Any]]
@@ -68,6 +68,10 @@ class Loop:
             iterable = _Watched(parallel, iterable)
         self._held: collections.deque[Any] = collections.deque()  # events
         self._is_told = False  # that this is the end
+        surrounded = _ambient.around(iterable)
+        self._is_surrounded = surrounded is not None
+        if surrounded is not None:
+            iterable = surrounded
         self._wanted = parallel._backend._wanted
         is_open = parallel.return_generator
         self._pool: Any = _pools.take(self._wanted, takes_turns=not is_open)
@@ -117,12 +121,16 @@ class Loop:
             event = self._held.popleft() if self._held else self._wait(deadline)
             kind, index, value, pid, status = event
             if kind == _core.RESULTS:
+                if self._is_surrounded:
+                    value = _ambient.open_up(value)
                 return index, value
             if kind == _core.END:
                 return None
             if kind == _core.RETRY:
                 continue
             error = self._error_of(kind, index, value, pid, status)
+            if self._is_surrounded:
+                _ambient.say_of(error)
             is_returned = self.parallel._returns_errors and isinstance(error, Exception)
             if not is_returned or index is None:
                 raise error

@@ -17,11 +17,13 @@ from types import TracebackType
 from typing import Any, Generic, Literal, ParamSpec, TypeVar, cast, overload
 
 from cjoblib import (
+    _bar,
     _config,
     _cpu,
     _dispatch,
     _fast_path,
     _multiprocessing_helpers,
+    _tasks,
 )
 from cjoblib._config import (
     VALID_BACKEND_CONSTRAINTS,
@@ -52,6 +54,7 @@ from cjoblib._parallel_backends import (
     ThreadingBackend,
 )
 from cjoblib._progress import Telling
+from cjoblib._results import Results
 from cjoblib._utils import _Sentinel
 from cjoblib.disk import memstr_to_bytes
 from cjoblib.logger import Logger
@@ -258,6 +261,18 @@ class Parallel(Here, Telling, Dispatching, Logger, Generic[ReturnAs]):
         Which backend to use if nobody has chosen one.
     require : {'sharedmem'} or None
         Use threads even if somebody has chosen otherwise: calls change common objects.
+    progress : bool, 'text' or callable, optional
+        True: a bar of tqdm if that is installed, otherwise a line like that of ``'text'``.
+        A callable gets how many calls are done, and how many there are or None.
+    on_error : {'raise', 'return'}, default 'raise'
+        ``'return'``: an exception of a call (or what became of its worker) is its result.
+    retries : int, default 0
+        How often a call is made again whose worker process died.
+    task_timeout : float or None
+        Seconds that a call may take; then its worker process alone is stopped.
+    seed : int or sequence of int, optional
+        Gives each call a random generator of its own, whatever `n_jobs` and batches are:
+        :func:`cjoblib.task_rng`, and the keyword `rng` where the function takes it.
     **backend_kwargs
         Given to the backend's `configure`: for processes `initializer` and `initargs`
         (called first in each worker) and `idle_worker_timeout` (seconds).
@@ -322,9 +337,16 @@ class Parallel(Here, Telling, Dispatching, Logger, Generic[ReturnAs]):
         mmap_mode: Any = default_parallel_config["mmap_mode"],
         prefer: Any = default_parallel_config["prefer"],
         require: Any = default_parallel_config["require"],
+        *,
+        progress: Any = None,
+        on_error: str = "raise",
+        retries: int = 0,
+        task_timeout: float | None = None,
+        seed: Any = None,
         **backend_kwargs: Any,
     ) -> None:
         super().__init__()
+        self._set_options(progress, on_error, retries, task_timeout, seed)
         active, config = _config.active_backend(prefer, require, verbose)
         if return_as not in _GIVEN_AS:
             raise ValueError(
@@ -338,22 +360,11 @@ class Parallel(Here, Telling, Dispatching, Logger, Generic[ReturnAs]):
         self.timeout = timeout
         self.pre_dispatch = pre_dispatch
         self.batch_size = _checked_batch_size(batch_size)
-        settings = {
-            "max_nbytes": max_nbytes,
-            "temp_folder": temp_folder,
-            "mmap_mode": mmap_mode,
-            "prefer": prefer,
-            "require": require,
-        }
         self._backend_kwargs = {
             **backend_kwargs,
-            **{k: _config.chosen(v, config, k) for k, v in settings.items()},
+            **_settings(config, max_nbytes, temp_folder, mmap_mode, prefer, require),
             "verbose": max(0, self.verbose - 50),
         }
-        if isinstance(self._backend_kwargs["max_nbytes"], str):
-            self._backend_kwargs["max_nbytes"] = memstr_to_bytes(
-                self._backend_kwargs["max_nbytes"]
-            )
         if DEFAULT_MP_CONTEXT is not None:
             self._backend_kwargs["context"] = DEFAULT_MP_CONTEXT
         self._backend = self._backend_of(backend, active)
@@ -433,14 +444,9 @@ class Parallel(Here, Telling, Dispatching, Logger, Generic[ReturnAs]):
             self._backend = other.backend
             return self._initialize_backend()
         if self.timeout is not None and not self._backend.supports_timeout:
-            import warnings
-
-            warnings.warn(
-                f"The backend class {type(self._backend).__name__!r} does not support "
-                f"timeout. You have set 'timeout={self.timeout}' in Parallel but the "
-                "'timeout' parameter will not be used.",
-                stacklevel=3,
-            )
+            self._warn_unused("timeout", self.timeout)
+        if self._task_timeout is not None and not _fast_path.has_own_processes(self):
+            self._warn_unused("task_timeout", self._task_timeout)
         return n_jobs
 
     def _effective_n_jobs(self) -> int:
@@ -475,6 +481,9 @@ class Parallel(Here, Telling, Dispatching, Logger, Generic[ReturnAs]):
                 len(cast(Any, iterable)) if hasattr(iterable, "__len__") else None
             )
             self._start_time = time.time()
+            self._bar = _bar.new(self._progress, repr(self), self.n_tasks)
+            if self._seed is not None:
+                iterable = _tasks.seeded(iterable, self._seed)
             if self._managed_backend:
                 n_jobs = self._effective_n_jobs()
             else:
@@ -482,6 +491,7 @@ class Parallel(Here, Telling, Dispatching, Logger, Generic[ReturnAs]):
             return self._run(iterable, n_jobs)
         except BaseException:
             self._running = False
+            self._close_bar()
             raise
 
     def _begin(self) -> None:
@@ -529,7 +539,7 @@ class Parallel(Here, Telling, Dispatching, Logger, Generic[ReturnAs]):
         if isinstance(output, list):
             return output
         next(output)  # it starts here, and has something to clean up from now on
-        return output if self.return_generator else list(output)
+        return Results(output) if self.return_generator else list(output)
 
     def _is_watched(self) -> bool:
         """Does anybody want to be told after each batch?"""
@@ -538,6 +548,7 @@ class Parallel(Here, Telling, Dispatching, Logger, Generic[ReturnAs]):
             bool(self.verbose)
             or not is_own
             or "print_progress" in vars(self)
+            or self._bar is not None
             or BatchCompletionCallBack is not _dispatch.BatchCompletionCallBack
         )
 
@@ -555,3 +566,25 @@ def _checked_batch_size(size: Any) -> Any:
     if size == "auto" or (isinstance(size, Integral) and int(size) > 0):
         return size
     raise ValueError(f"batch_size must be 'auto' or a positive integer, got: {size!r}")
+
+
+def _settings(
+    config: dict[str, Any],
+    max_nbytes: Any,
+    temp_folder: Any,
+    mmap_mode: Any,
+    prefer: Any,
+    require: Any,
+) -> dict[str, Any]:
+    """Return what backends are told of these, as given or as the context has them."""
+    given = {
+        "max_nbytes": max_nbytes,
+        "temp_folder": temp_folder,
+        "mmap_mode": mmap_mode,
+        "prefer": prefer,
+        "require": require,
+    }
+    found = {k: _config.chosen(v, config, k) for k, v in given.items()}
+    if isinstance(found["max_nbytes"], str):
+        found["max_nbytes"] = memstr_to_bytes(found["max_nbytes"])
+    return found
