@@ -157,6 +157,9 @@ def _surrounded(
     last: Any = None
     wrapped: Any = None
     for call in calls:
+        if not (isinstance(call, tuple) and len(call) == 3):
+            yield call  # the pool says what is wrong with it
+            continue
         function, args, kwargs = call
         if function is not last:
             last = function
