@@ -39,12 +39,14 @@ def who(tmp_path, monkeypatch):
 def test_context_variables_of_the_caller(who):
     def ask(value):
         who.who.set(value)
-        with warnings.catch_warnings(record=True):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             return Parallel(n_jobs=2)(delayed(who.look)(i) for i in range(4))
 
     for value in ("me", "you"):
         assert contextvars.copy_context().run(ask, value) == [value] * 4
-    with warnings.catch_warnings(record=True):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         assert Parallel(n_jobs=2)([delayed(who.look)(1)]) == ["nobody"]
 
 
