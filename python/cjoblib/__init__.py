@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from cjoblib._cloudpickle_wrapper import wrap_non_picklable_objects
     from cjoblib._core import version as __version__
     from cjoblib._install import install_as_joblib
-    from cjoblib._trace import span, trace, traced
     from cjoblib._shared import shared
     from cjoblib._tasks import task_rng
+    from cjoblib._trace import span, trace, traced
     from cjoblib.compressor import register_compressor
     from cjoblib.hashing import hash
     from cjoblib.logger import Logger, PrintTime
@@ -61,11 +61,11 @@ __all__ = [
     "register_compressor",
     "register_parallel_backend",
     "register_store_backend",
+    "shared",
     "span",
+    "task_rng",
     "trace",
     "traced",
-    "shared",
-    "task_rng",
     "wrap_non_picklable_objects",
 ]
 
