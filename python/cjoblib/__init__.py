@@ -108,6 +108,7 @@ _MODULES = frozenset(
         "backports",
         "compressor",
         "disk",
+        "executor",
         "externals",
         "func_inspect",
         "hashing",

@@ -165,3 +165,20 @@ def test_forked_child_has_its_own():
             os._exit(code)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     assert get_reusable_executor(2).submit(abs, -2).result(WAIT) == 2
+
+
+def test_under_joblibs_name():
+    from cjoblib import executor as module
+
+    plain = get_reusable_executor(2)
+    executor = module.get_memmapping_executor(2, temp_folder="/tmp", max_nbytes=10)
+    assert isinstance(executor, module.MemmappingExecutor)
+    assert executor is not plain
+    assert module.get_memmapping_executor(2) is executor
+    assert get_reusable_executor(reuse=True) is executor
+    assert executor.submit(abs, -3).result(WAIT) == 3
+    executor.terminate()
+    testing = module._TestingMemmappingExecutor.get_memmapping_executor(1)
+    assert testing.map(abs, [-1, -2]) == [1, 2]
+    assert testing.apply_async(abs, (-3,)).get() == 3
+    testing.terminate(kill_workers=True)
