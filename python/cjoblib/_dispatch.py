@@ -309,3 +309,260 @@ class Dispatching:
         while self.dispatch_one_batch(iterator):
             is_any = True
         with self._lock:
+            self._iterating = is_any and self._original_iterator is not None
+            self._changed.notify_all()
+
+    def _get_outputs(
+        self, iterator: Iterator[Any], amount: int | None
+    ) -> Iterator[Any]:
+        thread = threading.get_ident()
+        is_left = False
+        rest: collections.deque[Any] = collections.deque()
+        try:
+            self._start(iterator, amount)
+            yield None
+            with self._backend.retrieval_context():
+                yield from self._retrieve()
+            rest = self._jobs
+        except GeneratorExit:
+            self._exception = True
+            if thread != threading.get_ident():
+                is_left = True
+                self._leave_elsewhere()
+                return
+            self._abort()
+            self._warn_exit_early()
+            raise
+        except BaseException:
+            self._exception = True
+            self._abort()
+            raise
+        finally:
+            self._jobs = collections.deque()
+            self._jobs_set = set()
+            self._running = False
+            if not is_left:
+                self._terminate_and_reset()
+        for job in rest:
+            yield from job.get_result(self.timeout)
+
+    def _leave_elsewhere(self) -> None:
+        """Give up in a thread of its own: a pool can't be ended by one of its threads."""
+
+        def leave() -> None:
+            self._abort()
+            self._warn_exit_early()
+            self._terminate_and_reset()
+
+        threading.Thread(target=leave, name="GeneratorExitThread").start()
+
+    def _retrieve(self) -> Iterator[Any]:
+        while True:
+            job = self._next_job()
+            if job is None:
+                return
+            for result in job.get_result(self.timeout):
+                self._nb_consumed += 1
+                yield result
+
+    def _next_job(self) -> Any:
+        """Wait for the next batch to give out; None: there is none left."""
+        deadline = None if self.timeout is None else time.monotonic() + self.timeout
+        with self._lock:
+            while True:
+                if self._aborting:
+                    self._raise_error()
+                    return None
+                if self._jobs and self._jobs[0].status != TASK_PENDING:
+                    return self._jobs.popleft()
+                if not (self._jobs or self._iterating or self._is_waited_for()):
+                    return None
+                left = None if deadline is None else deadline - time.monotonic()
+                if left is not None and left <= 0:
+                    raise timeout_error(self.timeout)
+                self._changed.wait(left)
+
+    def _is_waited_for(self) -> bool:
+        return self.n_completed_tasks < self.n_dispatched_tasks
+
+    def _fail(self, error: BaseException) -> None:
+        """Have the caller raise this."""
+        tracker = self._new_tracker(0.0, 1)
+        tracker._register_outcome({"result": error, "status": TASK_ERROR})
+
+    def _raise_error(self) -> None:
+        """Raise what made the loop stop, if it was an error."""
+        jobs = list(self._jobs)
+        for job in jobs:
+            if job.status == TASK_ERROR:
+                job.get_result(self.timeout)
+
+    def dispatch_next(self) -> None:
+        """Dispatch one batch more; called when another one is done."""
+        if self._is_dispatching:  # by a backend that calls back at once
+            self._owed += 1
+            return
+        if not self.dispatch_one_batch(self._original_iterator):
+            self._iterating = False
+            self._original_iterator = None
+            self._changed.notify_all()
+
+    def dispatch_one_batch(self, iterator: Iterator[Any]) -> bool:
+        """Take calls from an iterator and hand a batch of them to the backend.
+
+        Returns
+        -------
+        bool
+            False: there are none left, or the loop is being given up.
+        """
+        if self._aborting:
+            return False
+        size = self._get_batch_size()
+        with self._lock:
+            if not self._ready_batches and not self._fill(iterator, size):
+                return False
+            self._is_dispatching = True
+            try:
+                if self._ready_batches:
+                    self._dispatch(self._ready_batches.popleft())
+            finally:
+                self._is_dispatching = False
+            while self._owed and not self._aborting:
+                self._owed -= 1
+                if self._original_iterator is not None:
+                    self.dispatch_next()
+            return True
+
+    def _fill(self, iterator: Iterator[Any], size: int) -> bool:
+        """Take a batch for each worker, so that the last ones are of equal size."""
+        n_jobs = self._cached_effective_n_jobs
+        try:
+            calls = list(itertools.islice(iterator, size * n_jobs))
+        except Exception as error:
+            # This may be a thread of the backend's: the caller shall raise it.
+            self._fail(error)
+            return True
+        if not calls:
+            return False
+        is_last = iterator is self._original_iterator and len(calls) < size * n_jobs
+        each = max(1, len(calls) // (10 * n_jobs if is_last else n_jobs))
+        for at in range(0, len(calls), each):
+            batch = BatchedCalls(
+                calls[at : at + each],
+                self._backend.get_nested_backend(),
+                self._reducer_callback,
+                self._pickle_cache,
+            )
+            self._ready_batches.append(batch)
+        return True
+
+    def _dispatch(self, batch: BatchedCalls) -> None:
+        if self._aborting:
+            return
+        self.n_dispatched_tasks += len(batch)
+        self.n_dispatched_batches += 1
+        tracker = self._new_tracker(time.time(), len(batch))
+        job = self._backend.submit(batch, callback=tracker)
+        tracker.register_job(job)
+
+    def _new_tracker(self, timestamp: float, size: int) -> Any:
+        from cjoblib import parallel
+
+        tracker = parallel.BatchCompletionCallBack(timestamp, size, self)
+        if self.return_ordered:
+            self._jobs.append(tracker)
+        else:
+            self._jobs_set.add(tracker)
+        return tracker
+
+    def _get_batch_size(self) -> int:
+        if self.batch_size == "auto":
+            return int(self._backend.compute_batch_size())
+        return int(self.batch_size)
+
+    def _is_completed(self) -> bool:
+        is_all = self.n_completed_tasks == self.n_dispatched_tasks
+        return is_all and not (self._iterating or self._aborting)
+
+    def _abort(self) -> None:
+        """Stop what is under way; the backend stays usable inside a `with` block."""
+        self._aborting = True
+        if self._stop_fast is not None:
+            self._stop_fast()
+        elif not self._aborted and hasattr(self._backend, "abort_everything"):
+            self._backend.abort_everything(ensure_ready=self._managed_backend)
+        self._aborted = True
+
+    def _tell(self, n_calls: int) -> None:
+        """Let those who watch know of a batch that ran in C."""
+        from cjoblib import parallel
+
+        self.n_dispatched_batches += 1
+        kind = parallel.BatchCompletionCallBack
+        if kind is BatchCompletionCallBack:
+            self._count(n_calls)
+        else:
+            kind(time.time(), n_calls, self)(None)
+
+    def _count(self, n_calls: int) -> None:
+        self.n_completed_tasks += n_calls
+        self.print_progress()
+        if self._bar is not None:
+            is_known = self.n_tasks is None and self._original_iterator is None
+            n_all = self.n_dispatched_tasks if is_known else self.n_tasks
+            self._bar.update(self.n_completed_tasks, n_all)
+
+    def _close_bar(self) -> None:
+        bar, self._bar = self._bar, None
+        if bar is not None:
+            bar.close()
+
+    def print_progress(self) -> None:
+        """Say how far the loop is."""
+        raise NotImplementedError
+
+    def _set_failed(self) -> None:
+        self._exception = self._aborting = self._aborted = True
+
+    def _leave(self) -> None:
+        """Be done with a loop that did not go through the backend's methods."""
+        self._stop_fast = None
+        self._running = False
+        self._terminate_and_reset()
+
+    def _terminate_and_reset(self) -> None:
+        self._close_bar()
+        if self._calling and hasattr(self._backend, "stop_call"):
+            self._backend.stop_call()
+        self._calling = False
+        if not self._managed_backend:
+            self._backend.terminate()
+
+    def _warn_exit_early(self) -> None:
+        """Say that results of a generator that was dropped are lost."""
+        if not self.return_generator or is_finalizing():
+            return
+        n_unused = self.n_completed_tasks - self._nb_consumed
+        n_cancelled = self.n_dispatched_tasks - self.n_completed_tasks
+        told = []
+        if n_unused > 0:
+            told.append(
+                f"{n_unused} tasks have been successfully executed  but not used."
+            )
+        if not self._is_completed():
+            told.append(
+                f"{n_cancelled} tasks which were still being processed by the workers "
+                "have been cancelled."
+            )
+        if told:
+            warnings.warn(
+                " Additionally, ".join(told) + " You could benefit from adjusting "
+                "the input task iterator to limit unnecessary computation time.",
+                stacklevel=3,
+            )
+
+
+@contextlib.contextmanager
+def nothing() -> Iterator[None]:
+    """Do nothing."""
+    yield
