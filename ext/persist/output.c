@@ -236,13 +236,22 @@ output_write(void *context, const void *data, size_t size)
     return r < 0 ? r : output_pass(output, data, size);
 }
 
+/* Whether something is written now, which may wait for who reads it: this process too,
+ * in another thread. */
+static bool
+output_will_pass(const struct output *output, size_t size)
+{
+    return output_is_direct(output, size) ||
+           output->n_buffered + size >= output->n_room_max;
+}
+
 int
 output_take(void *context, const void *data, size_t size)
 {
     struct output *output = context;
     int r;
 
-    if (size >= GIL_WORTH_BYTES && output->n_buffered + size >= output->n_room_max) {
+    if (output_will_pass(output, size)) {
         gil_release(&output->gil);
     }
     r = output_write(output, data, size);
