@@ -171,12 +171,12 @@ static PyMemberDef delayed_members[] = {
     {"__vectorcalloffset__", T_PYSSIZET, offsetof(struct delayed, call), READONLY,
      NULL},
     {"__wrapped__", T_OBJECT_EX, offsetof(struct delayed, function), READONLY, NULL},
-    {NULL},
+    {.name = NULL},
 };
 
 static PyGetSetDef delayed_getset[] = {
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
-    {NULL},
+    {.name = NULL},
 };
 
 static PyType_Slot delayed_slots[] = {

@@ -122,7 +122,7 @@ static PyMemberDef shared_members[] = {
     {"object", T_OBJECT_EX, offsetof(struct shared, object), READONLY,
      "What the calls get."},
     {"encoded", T_OBJECT, offsetof(struct shared, encoded), 0, NULL},
-    {NULL},
+    {.name = NULL},
 };
 
 static PyMethodDef shared_methods[] = {

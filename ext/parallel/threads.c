@@ -301,7 +301,7 @@ int
 threads_work(struct threads *self)
 {
     struct waiter me = {PyThread_allocate_lock(), NULL};
-    struct batch batch = {NULL};
+    struct batch batch = {.calls = NULL};
     int r = -1;
 
     batch.calls = PyMem_Calloc((size_t)self->n_batch * 2, sizeof(*batch.calls));

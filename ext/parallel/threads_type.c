@@ -325,13 +325,13 @@ threads_is_exhausted(PyObject *op, void *Py_UNUSED(closure))
 static PyMemberDef threads_members[] = {
     {"n_taken", T_PYSSIZET, offsetof(struct threads, n_taken), READONLY, NULL},
     {"n_done", T_PYSSIZET, offsetof(struct threads, n_done), READONLY, NULL},
-    {NULL},
+    {.name = NULL},
 };
 
 static PyGetSetDef threads_getset[] = {
     {"is_exhausted", threads_is_exhausted, NULL, "Whether no more calls are taken.",
      NULL},
-    {NULL},
+    {.name = NULL},
 };
 
 static PyMethodDef threads_methods[] = {

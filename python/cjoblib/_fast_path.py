@@ -87,4 +87,4 @@ def _has_all_of(kind: type, base: type, names: Iterable[str]) -> bool:
     """Return whether a class has these attributes from the base class of ours."""
     if kind is base:
         return True
-    return all(getattr(kind, n) is getattr(base, n) for n in names)
+    return all(getattr(kind, n, None) is getattr(base, n, None) for n in names)

@@ -10,6 +10,7 @@ the joblib whose behaviour cjoblib follows. Everything else in it is looked up i
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import sys
@@ -40,6 +41,9 @@ def install_as_joblib() -> None:
             f"joblib has been imported already ({imported[0]}): call "
             "install_as_joblib() first, before anything that imports joblib"
         )
+    # Programs reach it as an attribute, since joblib has imported it.
+    with contextlib.suppress(ImportError):
+        import multiprocessing.util  # noqa: F401
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
     sys.modules[THEIRS] = _Joblib()
