@@ -37,8 +37,8 @@ struct board_place {
 };
 
 struct board {
-    /* The owner's: how long the worker waits for a task before it leaves; < 0: for
-     * ever. */
+    /* The owner's: how long the worker waits for a task before it leaves; <= 0: for
+     * ever (a worker may look before the owner has set it). */
     _Atomic int64_t idle_ns;
     struct board_place places[BOARD_N_PLACES];
 };

@@ -151,13 +151,17 @@ channel_next(struct channel *channel, struct frame_head *ret_head,
 }
 
 int
-channel_wait(struct channel *channel, struct frame_head *ret_head,
+channel_wait(struct channel *channel, int64_t idle_ns, struct frame_head *ret_head,
              struct cj_blob *ret_body, struct parcel *ret_parcel)
 {
     int r;
 
     while ((r = channel_next(channel, ret_head, ret_body, ret_parcel)) ==
            CHANNEL_LATER) {
+        if (idle_ns > 0 &&
+            socket_pair_await(channel->fd, idle_ns) == SOCKET_PAIR_FULL) {
+            return CHANNEL_IDLE;
+        }
         r = channel_read(channel, true);
         if (r != 0) {
             return r;

@@ -30,6 +30,7 @@ void parcel_done(struct parcel *parcel);
 enum channel_outcome {
     CHANNEL_LATER = 1, /* no more now */
     CHANNEL_ENDED,     /* the peer is gone */
+    CHANNEL_IDLE,      /* nothing came for as long as one was ready to wait */
 };
 
 /* The channel uses `fd` and does not own it. */
@@ -46,9 +47,11 @@ CJ_MUST_CHECK int channel_fill(struct channel *channel);
 CJ_MUST_CHECK int channel_next(struct channel *channel, struct frame_head *ret_head,
                                struct cj_blob *ret_body, struct parcel *ret_parcel);
 
-/* Sleep until a message is whole: CHANNEL_ENDED, also in the middle of one. */
-CJ_MUST_CHECK int channel_wait(struct channel *channel, struct frame_head *ret_head,
-                               struct cj_blob *ret_body, struct parcel *ret_parcel);
+/* Sleep until a message is whole: CHANNEL_ENDED, also in the middle of one;
+ * CHANNEL_IDLE: for `idle_ns` (<= 0: for ever) nothing came. */
+CJ_MUST_CHECK int channel_wait(struct channel *channel, int64_t idle_ns,
+                               struct frame_head *ret_head, struct cj_blob *ret_body,
+                               struct parcel *ret_parcel);
 
 /* Send a reply and sleep until it is sent; sizes, hash and number of blocks in `head`
  * are filled in here. CHANNEL_ENDED, -EINVAL (too many blocks), -ENOMEM, -EOVERFLOW. */

@@ -159,8 +159,13 @@ serve_next(struct server *server)
     enum cj_task_kind kind = CJ_TASK_RUN;
     int r;
 
-    r = channel_wait(&server->channel, &head, &body, &parcel);
-    if (r == CHANNEL_ENDED) {
+    /* Relaxed: a limit that changes while we sleep holds the next time. A task that is
+     * sent while we leave has not begun, so it goes to another worker. */
+    r = channel_wait(
+        &server->channel,
+        atomic_load_explicit(&server->board->idle_ns, memory_order_relaxed), &head,
+        &body, &parcel);
+    if (r == CHANNEL_ENDED || r == CHANNEL_IDLE) {
         return SERVE_ENDED;
     }
     if (r == 0) {

@@ -188,7 +188,8 @@ void
 worker_set_idle_ns(struct worker *worker, int64_t idle_ns)
 {
     /* Relaxed: the worker looks when it goes to sleep next. */
-    atomic_store_explicit(&worker->board->idle_ns, idle_ns, memory_order_relaxed);
+    atomic_store_explicit(&worker->board->idle_ns, idle_ns == 0 ? 1 : idle_ns,
+                          memory_order_relaxed);
 }
 
 struct task *

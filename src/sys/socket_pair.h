@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
@@ -59,5 +60,9 @@ void socket_pair_refuse(int fd);
  * that opened the pair, 0 when it is in a process namespace that we cannot see.
  * -ENOTSOCK, -EBADF. */
 CJ_MUST_CHECK int socket_pair_adopt(int fd, pid_t *ret_opener);
+
+/* Sleep until there is something to receive, or the peer is gone: 0; SOCKET_PAIR_FULL:
+ * not within `timeout_ns` (rounded up to milliseconds). */
+CJ_MUST_CHECK int socket_pair_await(int fd, int64_t timeout_ns);
 
 #endif

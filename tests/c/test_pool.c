@@ -312,6 +312,34 @@ test_fork_after_use(void)
 }
 
 /* Idle workers leave by themselves: nobody needs to be killed. */
+/* Workers that have nothing to do for as long as the limit says leave; a task that
+ * comes later is done by another one. */
+static void
+test_idle_workers_leave(void)
+{
+    struct cj_pool_limits limits = CJ_POOL_LIMITS_INIT;
+    struct cj_pool *pool = open_pool(1);
+    struct cj_pool_event event;
+    siginfo_t info;
+    pid_t first;
+
+    limits.idle_ns = SECOND / 20;
+    cj_pool_set_limits(pool, &limits);
+    submit(pool, 1, "echo a");
+    REQUIRE(cj_pool_next(pool, 60 * SECOND, &event) == 0);
+    CHECK(event.kind == CJ_POOL_RESULT);
+    first = event.pid;
+    cj_pool_event_done(&event);
+    /* Blocks until it has ended, and leaves its end to the pool. */
+    CHECK(waitid(P_PID, (id_t)first, &info, WEXITED | WNOWAIT) == 0);
+    CHECK(info.si_code == CLD_EXITED && info.si_status == 0);
+    submit(pool, 2, "echo b");
+    REQUIRE(cj_pool_next(pool, 60 * SECOND, &event) == 0);
+    CHECK(event.kind == CJ_POOL_RESULT && event.task == 2 && event.pid != first);
+    cj_pool_event_done(&event);
+    cj_pool_close(pool, SECOND);
+}
+
 static void
 test_close_is_quiet(void)
 {
@@ -356,8 +384,9 @@ test_wrong_use(void)
     CHECK(cj_worker_run(STDIN_FILENO, NULL, NULL) == -ENOTSOCK);
 }
 
-TESTS(TEST(test_many_tasks), TEST(test_parts_and_failures), TEST(test_big_both_ways),
-      TEST(test_sizes), TEST(test_context), TEST(test_none_is_stuck_behind_another),
-      TEST(test_cancel), TEST(test_timeout), TEST(test_signal_ends_the_wait),
+TESTS(TEST(test_idle_workers_leave), TEST(test_many_tasks),
+      TEST(test_parts_and_failures), TEST(test_big_both_ways), TEST(test_sizes),
+      TEST(test_context), TEST(test_none_is_stuck_behind_another), TEST(test_cancel),
+      TEST(test_timeout), TEST(test_signal_ends_the_wait),
       TEST(test_interrupts_pass_workers_by), TEST(test_descriptors_stay_here),
       TEST(test_fork_after_use), TEST(test_close_is_quiet), TEST(test_wrong_use))

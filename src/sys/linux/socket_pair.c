@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -239,4 +241,20 @@ socket_pair_adopt(int fd, pid_t *ret_opener)
     }
     *ret_opener = opener.pid;
     return 0;
+}
+
+int
+socket_pair_await(int fd, int64_t timeout_ns)
+{
+    struct pollfd watched = {.fd = fd, .events = POLLIN};
+    int64_t ms = timeout_ns / 1000000 + (timeout_ns % 1000000 > 0);
+    int n;
+
+    do {
+        n = poll(&watched, 1, ms > INT_MAX ? INT_MAX : (int)ms);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0) {
+        return -errno;
+    }
+    return n == 0 ? SOCKET_PAIR_FULL : 0;
 }
