@@ -69,6 +69,10 @@ def check_pickle(number: int) -> None:
         assert type(by_ours) is type(by_theirs), (by_theirs, by_ours)
         return
     expected = picture(by_theirs)
+    # Members of a set that hash by their address stand in another order each time.
+    again = [pickle.loads(theirs) for _ in range(4)]
+    if any(picture(other) != expected for other in again):
+        return
     assert picture(by_ours) == expected
     assert picture(pickle.loads(ours)) == expected
     assert picture(_core.pickle_loads(ours)) == expected
