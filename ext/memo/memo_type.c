@@ -17,10 +17,12 @@
 
 #include "hash/canonical.h"
 #include "memo/bind.h"
+#include "memo/memo_trace.h"
 #include "memo/store_type.h"
 #include "memo/watch.h"
 #include "pickle/value.h"
 #include "state.h"
+#include "trace/tracer.h"
 
 /* Above this verbosity a hit is talked about. */
 #define MEMO_QUIET 1
@@ -221,11 +223,45 @@ memo_load(PyObject *op, struct core_state *state, const uint8_t key[CJ_KEY_BYTES
     return value ? value : memo_load_failed(op, key, call);
 }
 
+/* The value of a call whose key is known. `begin_ns`: 0, or when it began, for whoever
+ * traces. */
+static PyObject *
+memo_fetch(PyObject *op, struct core_state *state, const struct memo_view *view,
+           const uint8_t key[CJ_KEY_BYTES], const struct memo_call *call,
+           int64_t begin_ns)
+{
+    struct cj_entry entry = CJ_ENTRY_INIT;
+    int64_t read_ns = begin_ns ? tracer_begin(state) : 0;
+    int r = shelf_read(view->shelf, key, &entry);
+    double saved = -1;
+    size_t n_bytes;
+    PyObject *value;
+
+    if (r < 0) {
+        return memo_load_failed(op, key, call);
+    }
+    if (r > 0) {
+        value = memo_compute(op, state, key, r, call);
+    }
+    else {
+        saved = read_ns ? memo_trace_duration(&entry) : 0;
+        n_bytes = entry.file.size;
+        value = memo_load(op, state, key, &entry, call);
+        if (read_ns) {
+            memo_trace_step(state, view->shelf, "load", read_ns, n_bytes);
+        }
+    }
+    if (begin_ns) {
+        memo_trace_call(state, view->shelf, key, begin_ns, saved);
+    }
+    return value;
+}
+
 static PyObject *
 memo_look_up(PyObject *op, struct core_state *state, const struct memo_view *view,
              const struct memo_call *call)
 {
-    struct cj_entry entry = CJ_ENTRY_INIT;
+    int64_t begin_ns = tracer_begin(state);
     uint8_t key[CJ_KEY_BYTES];
     int r = memo_key(view, state, call, key);
 
@@ -235,14 +271,10 @@ memo_look_up(PyObject *op, struct core_state *state, const struct memo_view *vie
     if (r == BIND_MISMATCH) {
         return memo_pass(op, "_refuse", call);
     }
-    r = shelf_read(view->shelf, key, &entry);
-    if (r < 0) {
-        return memo_load_failed(op, key, call);
+    if (begin_ns) {
+        memo_trace_step(state, view->shelf, "key", begin_ns, 0);
     }
-    if (r > 0) {
-        return memo_compute(op, state, key, r, call);
-    }
-    return memo_load(op, state, key, &entry, call);
+    return memo_fetch(op, state, view, key, call, begin_ns);
 }
 
 /* See that the function is what it was, or is looked at anew. */

@@ -377,12 +377,14 @@ class MemorizedFunc(_core.Memo[P, R], Talking):
     ) -> Any:
         """Compute a call and store the result."""
         self._before_call(args, kwargs)
-        begun = time.time()
+        begun, span = time.time(), _core.trace_begin()
         try:
             value = self.func(*args, **kwargs)
         except BaseException:
             self._tell(run)
             raise
+        if span:
+            _core.trace_span("compute", span, {"function": self.func_id})
         return self._after_call(call_id, args, kwargs, shelving, value, begun, run)
 
     def _before_call(self, args: Any, kwargs: Any) -> None:
@@ -406,7 +408,10 @@ class MemorizedFunc(_core.Memo[P, R], Talking):
             "time": time.time(),
         }
         if seconds >= self.options.min_seconds:
+            span = _core.trace_begin()
             run.is_stored = self._store(call_id, value, metadata, run)
+            if span:
+                _core.trace_span("store", span, {"function": self.func_id})
         run.end()
         if self._verbose > 0:
             self._print_duration(time.time() - begun)

@@ -217,3 +217,31 @@ def test_a_forked_child_adds_to_it(tmp_path):
     assert len(named(path, "parent")) == 1
     (event,) = named(path, "child")
     assert event["pid"] == pid
+
+
+def test_cached_calls(tmp_path):
+    memory = cjoblib.Memory(tmp_path / "cache", verbose=0)
+
+    @memory.cache
+    def double(x):
+        return x * 2
+
+    double(1)  # its first call looks at the code
+    path = tmp_path / "run.json"
+    with cjoblib.trace(path):
+        assert [double(x) for x in (2, 2, 3)] == [4, 4, 6]
+        with pytest.raises(ValueError, match="Too many"):
+            double(object, no_such=1)
+        with pytest.raises(TypeError):
+            double(None)
+    calls = named(path, "call")
+    assert [e["args"]["outcome"] for e in calls] == ["miss", "hit", "miss", "miss"]
+    assert {e["args"]["function"].rpartition("/")[2] for e in calls} == {"double"}
+    assert calls[0]["args"]["key"] == calls[1]["args"]["key"] != calls[2]["args"]["key"]
+    assert 0 <= calls[1]["args"]["saved"] < 60
+    assert len(named(path, "compute")) == len(named(path, "store")) == 2
+    (load,) = named(path, "load")
+    assert load["args"]["bytes"] > 0
+    assert len(named(path, "key")) == 4
+    assert calls[1]["ts"] <= load["ts"]
+    assert load["ts"] + load["dur"] <= calls[1]["ts"] + calls[1]["dur"]
