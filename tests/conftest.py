@@ -1,6 +1,7 @@
 """One way for all random tests: the same cases in each run, unless a seed asks for others."""
 
 import os
+import signal
 
 from hypothesis import settings
 
@@ -12,3 +13,8 @@ settings.register_profile(
     print_blob=True,
 )
 settings.load_profile("cjoblib")
+
+# What is started in the background of a shell script ignores Ctrl-C, and so would all
+# programs that the tests start.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
 import warnings
 
 from cjoblib import _core
@@ -56,6 +57,14 @@ def _asked() -> list[int]:
     return found
 
 
+def _level_of_caller() -> int:
+    """The `stacklevel` with which a warning names the line that called into cjoblib."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back and frame.f_globals.get("__package__") == __package__:
+        level, frame = level + 1, frame.f_back
+    return level
+
+
 @functools.cache
 def _physical_cores() -> int:
     """How many the system has; 0, after a warning, where the kernel does not say."""
@@ -68,6 +77,6 @@ def _physical_cores() -> int:
             "Returning the number of logical cores instead. You can silence this "
             "warning by setting LOKY_MAX_CPU_COUNT to the number of cores you want to "
             "use.",
-            stacklevel=3,
+            stacklevel=_level_of_caller(),
         )
         return 0

@@ -1,5 +1,7 @@
 """Loops on a Dask cluster of two worker processes give what loops here give."""
 
+import copyreg
+import importlib.util
 import os
 import subprocess
 import sys
@@ -11,8 +13,11 @@ import pytest
 import cjoblib
 from cjoblib import Parallel, delayed, parallel_config
 
-distributed = pytest.importorskip("distributed")
 pytestmark = [
+    pytest.mark.skipif(
+        importlib.util.find_spec("distributed") is None,
+        reason="distributed is not installed",
+    ),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
@@ -22,7 +27,18 @@ ROOT = os.path.dirname(os.path.dirname(cjoblib.__file__))
 
 
 @pytest.fixture(scope="module")
-def client():
+def pickling():
+    """Importing distributed changes how exceptions are pickled, and so their hashes."""
+    before = dict(copyreg.dispatch_table)
+    yield
+    copyreg.dispatch_table.clear()
+    copyreg.dispatch_table.update(before)
+
+
+@pytest.fixture(scope="module")
+def client(pickling):
+    import distributed
+
     with (
         distributed.LocalCluster(
             n_workers=2,
@@ -139,16 +155,18 @@ def test_as_the_local_pool(on_dask):
     assert Parallel(n_jobs=2)(calls()) == here
 
 
-def test_functions_of_modules_that_import_joblib(client, tmp_path):
+def test_functions_of_modules_that_import_joblib():
     """The cluster's workers follow when joblib's name has been taken over."""
-    program = f"""if True:
+    program = """if True:
         import cjoblib
         cjoblib.install_as_joblib()
         import distributed, joblib
         def version(x):
             import joblib
             return joblib.__version__, joblib.Parallel.__module__
-        with distributed.Client({client.scheduler.address!r}) as client:
+        with distributed.LocalCluster(
+            n_workers=1, dashboard_address=None, silence_logs=50
+        ) as cluster, distributed.Client(cluster):
             with joblib.parallel_config(backend="dask"):
                 print(set(joblib.Parallel()(joblib.delayed(version)(i) for i in range(4))))
     """
