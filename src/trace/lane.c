@@ -142,6 +142,18 @@ event_add_fields(struct event *event, const struct cj_field *fields, size_t n_fi
     }
 }
 
+/* 0 when it ends before it begins; the longest that fits when it is longer. */
+static int64_t
+lane_duration(int64_t begin_ns, int64_t end_ns)
+{
+    uint64_t duration = (uint64_t)end_ns - (uint64_t)begin_ns;
+
+    if (end_ns <= begin_ns) {
+        return 0;
+    }
+    return duration > INT64_MAX ? INT64_MAX : (int64_t)duration;
+}
+
 void
 cj_lane_span(struct cj_lane *lane, const char *name, int64_t begin_ns, int64_t end_ns,
              const struct cj_field *fields, size_t n_fields)
@@ -149,7 +161,7 @@ cj_lane_span(struct cj_lane *lane, const char *name, int64_t begin_ns, int64_t e
     struct event event;
 
     event_begin(&event, name, 'X', begin_ns, lane->process, lane->thread);
-    event_add_duration(&event, end_ns > begin_ns ? end_ns - begin_ns : 0);
+    event_add_duration(&event, lane_duration(begin_ns, end_ns));
     event_add_fields(&event, fields, n_fields);
     lane_put(lane, &event);
 }
